@@ -1,0 +1,183 @@
+"""One invocation, from its event to the flush: begun before the handler runs, ended after it, never in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
+
+from . import semconv
+from .invocation import Invocation, facts, remaining_seconds
+from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attributes
+from .propagation import propagation
+from .provider import flush_within
+from .recording import end, fail, start
+from .sources import Attributes, EventSource, Message, Trigger, recognize
+from .sources._fields import carrier, mapping, raw
+from .span_builder import batch_span, invocation_span, named_headers
+from .state import logger, state
+
+_KEY = create_key("lambda_otel-invocation")
+
+# Record spans stay open until the batch's result names the failed ones; beyond this many they end at once.
+_MOST_OPEN_RECORDS = 2048
+
+
+@dataclass
+class Running:
+    """An invocation that is running.
+
+    Attributes:
+        source: What recognised the event.
+        trigger: What the event says.
+        lambda_context: As Lambda gave it.
+        span: The SERVER span; None when none is recorded.
+        owned: False when somebody else made the span, and will end and send it.
+        batch: The CONSUMER span around the messages, None without messages.
+        token: Ends what `begin` has made current.
+        records: Ended record spans that wait for the result: identifier, span, end time.
+        over: True once the handler has returned.
+    """
+
+    source: EventSource
+    trigger: Trigger
+    lambda_context: object
+    span: Span | None = None
+    owned: bool = True
+    batch: Span | None = None
+    token: Any = None
+    records: list[tuple[str, Span, int]] = field(default_factory=list[tuple[str, Span, int]])
+    over: bool = False
+
+    def keep_record(self, item: str | None, span: Span, end_time: int) -> bool:
+        """Keeps a record span open until the result is known; False when it should end at once."""
+        if self.over or item is None or self.trigger.answer != "batch" or len(self.records) >= _MOST_OPEN_RECORDS:
+            return False
+        self.records.append((item, span, end_time))
+        return True
+
+
+def running() -> Running | None:
+    """The invocation that this code runs in."""
+    return cast("Running | None", get_value(_KEY))
+
+
+def begin(
+    event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes
+) -> Running | None:
+    """Starts the spans of an invocation and makes them current, in an otherwise empty context.
+
+    Args:
+        event: As the handler gets it; only read.
+        context: The Lambda context, or whatever stands for it.
+        sources: Event sources to try in order.
+        name: Span name instead of the one that the event suggests.
+        attributes: In addition to those of the event.
+
+    Returns:
+        None when an invocation is running already, or when something of ours failed: then the handler runs untraced.
+    """
+    try:
+        if running() is not None:
+            return None
+        cold, state.invoked = not state.invoked, True
+        return _begin(raw(event), context, sources, name, attributes, cold)
+    except Exception as error:
+        logger.warning("invocation not traced: %s: %s", type(error).__name__, error)
+        return None
+
+
+def _begin(
+    event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool
+) -> Running:
+    settings, propagators = state.settings, propagation()
+    source, trigger = recognize(event, sources)
+    invocation = facts(context, cold=cold and settings.initialization == "on-demand")
+    plan = invocation_span(trigger, invocation, settings, propagators)
+    found = Running(source, trigger, context)
+    existing = _span_of_layer(invocation)
+    if existing is None:
+        found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, plan.context, plan.links)
+        current = _with_span(plan.context or Context(), found.span)
+    else:
+        found.span, found.owned = existing, False
+        existing.set_attributes({**plan.attributes, **attributes})
+        current = set_span_in_context(existing)
+    if trigger.batch and get_current_span(current).is_recording():
+        batch = batch_span(trigger.batch, settings, propagators)
+        found.batch = start(batch.name, batch.kind, batch.attributes, current, batch.links)
+        current = _with_span(current, found.batch)
+    found.token = attach(set_value(_KEY, found, current))
+    return found
+
+
+def _with_span(context: Context, span: Span | None) -> Context:
+    return context if span is None else set_span_in_context(span, context)
+
+
+def _span_of_layer(invocation: Invocation) -> Span | None:
+    """The span that an instrumentation around this handler has started for the same invocation."""
+    current = get_current_span()
+    attributes = getattr(current, "attributes", None)
+    if not current.is_recording() or invocation.request_id is None or attributes is None:
+        return None
+    known = (attributes.get(semconv.FAAS_INVOCATION_ID), attributes.get("faas.execution"))
+    return current if invocation.request_id in known else None
+
+
+def finish(found: Running, response: object = None, error: BaseException | None = None) -> None:
+    """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
+    try:
+        found.over = True
+        _end_spans(found, response, error)
+    except Exception as fault:
+        logger.warning("invocation not fully traced: %s: %s", type(fault).__name__, fault)
+    try:
+        if found.owned:
+            flush_within(remaining_seconds(found.lambda_context))
+    except Exception as fault:
+        logger.warning("spans not sent: %s: %s", type(fault).__name__, fault)
+
+
+def leave(found: Running) -> None:
+    """Makes current what was so before the invocation."""
+    if found.token is not None:
+        detach(found.token)
+        found.token = None
+
+
+def _end_spans(found: Running, response: object, error: BaseException | None) -> None:
+    outcome = SUCCESS if error is not None else of_response(found.trigger.answer, response)
+    for item, span, end_time in found.records:
+        if outcome.all_failed or item in outcome.failed_items:
+            fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
+        end(span, end_time=end_time)
+    if found.batch is not None:
+        _note_failures(found.batch, outcome, found.trigger)
+        end(found.batch, error)
+    if found.span is not None:
+        for key, value in {**status_attributes(outcome), **_response_headers(response)}.items():
+            found.span.set_attribute(key, value)
+        if outcome.error_type:
+            fail(found.span, outcome.error_type)
+        if found.owned:
+            end(found.span, error)
+
+
+def _note_failures(batch: Span, outcome: Outcome, trigger: Trigger) -> None:
+    messages: tuple[Message, ...] = trigger.batch.messages if trigger.batch else ()
+    failed = failed_messages(outcome, [message.item for message in messages])
+    if failed:
+        batch.set_attribute(semconv.BATCH_FAILURE_COUNT, failed)
+    if failed and failed == len(messages):
+        fail(batch, semconv.ERROR_TYPE_BATCH_FAILED)
+
+
+def _response_headers(response: object) -> Attributes:
+    if not state.settings.capture:
+        return {}
+    found = carrier(mapping(response).get("headers"))
+    return named_headers(semconv.HTTP_RESPONSE_HEADER, found[0], state.settings) if found else {}

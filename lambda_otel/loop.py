@@ -1,0 +1,29 @@
+"""The event loop on which async handlers run. It is kept between invocations, so that clients and connections of the function live on."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
+    """Runs a coroutine to its end; where a loop runs already, returns it for the caller to await."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _kept().run_until_complete(coroutine)
+    return coroutine
+
+
+def _kept() -> asyncio.AbstractEventLoop:
+    global _loop
+    if _loop is None or _loop.is_closed():
+        _loop = asyncio.new_event_loop()
+        atexit.register(_loop.close)
+    return _loop

@@ -1,0 +1,195 @@
+"""Trace context in and out of carriers, with the propagators that are configured.
+
+W3C goes before X-Ray whatever the order of their names. X-Ray headers come in forms that its propagator drops or misreads; they are
+repaired first.
+
+Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#aws-x-ray-active-tracing-considerations
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import SpanContext, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from .config import Settings
+from .sources import Carrier
+from .state import logger, state
+
+XRAY_HEADER = "X-Amzn-Trace-Id"
+XRAY_KEY = "x-amzn-trace-id"
+XRAY_ENVIRONMENT = "_X_AMZN_TRACE_ID"
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What carriers held.
+
+    Attributes:
+        context: Holds the remote span, if any, and baggage; empty otherwise.
+        unsampled: An X-Ray context that is not sampled and therefore no parent, but worth a link.
+    """
+
+    context: Context
+    unsampled: SpanContext | None = None
+
+    @property
+    def span_context(self) -> SpanContext | None:
+        """The remote span's context, None when there is none."""
+        found = get_current_span(self.context).get_span_context()
+        return found if found.is_valid else None
+
+
+@dataclass(frozen=True)
+class Propagation:
+    """The configured propagators, in the order in which one overrules the one before.
+
+    Attributes:
+        propagators: Each with the lower-case keys that it reads; an empty set means that it must always be asked.
+        reads_environment: True with `xray-lambda`: the context of Lambda's active tracing is used.
+        obeys_xray_sampling: True when an unsampled X-Ray context is a parent like any other.
+    """
+
+    propagators: tuple[tuple[TextMapPropagator, frozenset[str]], ...]
+    reads_environment: bool
+    obeys_xray_sampling: bool
+
+    def extract(self, carriers: Iterable[Carrier]) -> Extracted:
+        """The context of the first carrier that holds a valid one."""
+        unsampled: SpanContext | None = None
+        baggage_only: Context | None = None
+        for carrier in carriers:
+            try:
+                context, by_xray = self._extract_one(carrier)
+            except Exception as error:
+                state.say_once(f"a trace context could not be read: {type(error).__name__}: {error}")
+                continue
+            if context is None:
+                continue
+            span_context = get_current_span(context).get_span_context()
+            if not span_context.is_valid:
+                baggage_only = baggage_only or context
+            elif by_xray is span_context and not span_context.trace_flags & 1 and not self.obeys_xray_sampling:
+                unsampled = unsampled or span_context
+            else:
+                return Extracted(context, unsampled)
+        return Extracted(baggage_only or Context(), unsampled)
+
+    def extract_invocation(self, carriers: tuple[Carrier, ...]) -> Extracted:
+        """The same for the parent of an invocation, for which `xray-lambda` also reads Lambda's own variable.
+
+        The variable goes before an X-Ray header and behind every other format.
+        """
+        header = os.environ.get(XRAY_ENVIRONMENT) if self.reads_environment else None
+        if not header:
+            return self.extract(carriers)
+        merged: dict[str, str] = {}
+        for carrier in reversed(carriers):
+            merged.update(carrier)
+        return self.extract(({**merged, XRAY_KEY: header}, *carriers))
+
+    def inject(self, carrier: dict[str, str], context: Context | None = None) -> dict[str, str]:
+        """Writes the context, the current one by default, into a carrier; returns the carrier."""
+        for propagator, _ in self.propagators:
+            propagator.inject(carrier, context)
+        return carrier
+
+    def _extract_one(self, carrier: Carrier) -> tuple[Context | None, SpanContext | None]:
+        """The context of one carrier, None when it holds nothing to read; and what X-Ray's propagator found in it."""
+        context: Context | None = None
+        by_xray: SpanContext | None = None
+        for propagator, keys in self.propagators:
+            if keys and keys.isdisjoint(carrier):
+                continue
+            reads_xray = XRAY_KEY in keys
+            readable = _with_xray_header(carrier) if reads_xray else carrier
+            context = propagator.extract(readable, Context() if context is None else context)
+            if reads_xray:
+                by_xray = get_current_span(context).get_span_context()
+        return context, by_xray
+
+
+def _with_xray_header(carrier: Carrier) -> Mapping[str, str]:
+    """The carrier with the X-Ray header under the one name that its propagator knows, without the parts that it chokes on."""
+    parts: dict[str, str] = {}
+    for part in carrier[XRAY_KEY].split(";"):
+        key, _, value = part.partition("=")
+        parts[key.strip()] = value.strip()
+    if parts.get("Sampled") not in ("0", "1"):
+        parts["Sampled"] = "0"
+    return {**carrier, XRAY_HEADER: ";".join(f"{key}={parts[key]}" for key in ("Root", "Parent", "Sampled") if key in parts)}
+
+
+def propagation() -> Propagation:
+    """The propagators of the settings, made on first use."""
+    found = state.propagation
+    if found is None:
+        with state.lock:
+            found = state.propagation = build(state.settings)
+    return found
+
+
+def build(settings: Settings) -> Propagation:
+    """Propagators by name, W3C last so that it overrules the others. One that cannot be made is left out and said."""
+    made: list[TextMapPropagator] = []
+    names = [name for name in settings.propagators if name != "none"]
+    for name in sorted(names, key=lambda name: name == "tracecontext"):
+        try:
+            made.append(_make(name) if isinstance(name, str) else name)
+        except Exception as error:
+            state.say_once(f"OTEL_PROPAGATORS: {name!r} cannot be used ({error or type(error).__name__}), left out")
+    return Propagation(
+        propagators=tuple((propagator, _keys(propagator)) for propagator in made),
+        reads_environment="xray-lambda" in settings.propagators,
+        obeys_xray_sampling=settings.unsampled_xray == "parent",
+    )
+
+
+def _make(name: str) -> TextMapPropagator:
+    return _KNOWN[name]() if name in _KNOWN else _from_entry_point(name)
+
+
+def _xray() -> TextMapPropagator:
+    from opentelemetry.propagators.aws.aws_xray_propagator import AwsXRayPropagator
+
+    return AwsXRayPropagator()
+
+
+# Named here so that no entry points are scanned for them. The Lambda variant only adds the environment variable, read above.
+_KNOWN: dict[str, Callable[[], TextMapPropagator]] = {
+    "tracecontext": TraceContextTextMapPropagator,
+    "baggage": W3CBaggagePropagator,
+    "xray": _xray,
+    "xray-lambda": _xray,
+}
+
+
+def _from_entry_point(name: str) -> TextMapPropagator:
+    from importlib.metadata import entry_points
+
+    found: list[Any] = list(entry_points(group="opentelemetry_propagator", name=name))
+    if not found:
+        raise LookupError("misspelt, or its package is not installed")
+    return found[0].load()()
+
+
+def _keys(propagator: TextMapPropagator) -> frozenset[str]:
+    """The keys that a propagator reads. Jaeger's reads more than it names: baggage under a prefix."""
+    return frozenset(field.lower() for field in propagator.fields)
+
+
+def inject_carrier() -> dict[str, str]:
+    """The current context as a new carrier; empty when there is nothing to say or a propagator fails."""
+    carrier: dict[str, str] = {}
+    try:
+        propagation().inject(carrier)
+    except Exception as error:
+        logger.debug("context not injected: %s", error)
+    return {key: value for key, value in carrier.items() if value}

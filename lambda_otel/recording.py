@@ -1,0 +1,96 @@
+"""Starting, failing and ending spans without ever raising into the code that they surround."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+from opentelemetry.trace.status import Status, StatusCode
+
+from . import semconv
+from .outcome import error_type, is_error, message
+from .provider import telemetry
+from .sources import Attributes
+from .state import logger, state
+
+_RECORDED = "_lambda_otel_recorded"
+
+
+def start(
+    name: str,
+    kind: SpanKind,
+    attributes: Attributes,
+    context: Context | None = None,
+    links: Sequence[Link] = (),
+) -> Span | None:
+    """Starts a span, not yet current.
+
+    Returns:
+        None when a span would not be recorded, or when starting it failed: then the current span, if any, stays the parent of others.
+    """
+    try:
+        found = state.telemetry or telemetry()
+        if not found.records:
+            return None
+        if found.skips_unsampled:
+            parent = get_current_span(context)
+            if not parent.is_recording():
+                parent_context = parent.get_span_context()
+                if parent_context.is_valid and not parent_context.trace_flags & 1:
+                    return None
+        return found.tracer.start_span(
+            name, context, kind, attributes, links, record_exception=False, set_status_on_exception=False
+        )
+    except Exception as error:
+        state.say_once(f"a span could not be started: {type(error).__name__}: {error}")
+        return None
+
+
+def end(span: Span, error: BaseException | None = None, end_time: int | None = None) -> None:
+    """Ends a span, after noting the exception that ended its body.
+
+    Args:
+        span: A started span.
+        error: What the body raised; noted if it is an error.
+        end_time: Nanoseconds since the epoch, by default now.
+    """
+    try:
+        if error is not None and is_error(error) and span.is_recording():
+            _note(span, error)
+        span.end(end_time)
+    except Exception as fault:
+        logger.debug("a span could not be ended: %s", fault)
+
+
+def _note(span: Span, error: BaseException) -> None:
+    """Status and `error.type`; the event only on the innermost of the spans that an exception passes."""
+    trace_id = span.get_span_context().trace_id
+    if getattr(error, _RECORDED, None) != trace_id:
+        span.add_event("exception", _exception_attributes(error))
+        try:
+            setattr(error, _RECORDED, trace_id)
+        except Exception:
+            logger.debug("%s takes no attribute, its event may be recorded twice", type(error).__name__)
+    span.set_attribute(semconv.ERROR_TYPE, error_type(error))
+    span.set_status(Status(StatusCode.ERROR, message(error)))
+
+
+def _exception_attributes(error: BaseException) -> Attributes:
+    """Source: https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/ (without the deprecated `exception.escaped`)."""
+    try:
+        stacktrace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception:
+        stacktrace = ""
+    return {
+        semconv.EXCEPTION_TYPE: error_type(error),
+        semconv.EXCEPTION_MESSAGE: message(error),
+        semconv.EXCEPTION_STACKTRACE: stacktrace,
+    }
+
+
+def fail(span: Span, kind: str, description: str | None = None) -> None:
+    """Marks a span as failed with this `error.type`."""
+    span.set_attribute(semconv.ERROR_TYPE, kind)
+    span.set_status(Status(StatusCode.ERROR, description))

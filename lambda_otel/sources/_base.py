@@ -1,0 +1,104 @@
+"""What an event source is, and what it says about an event: plain frozen data, free of OpenTelemetry and AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, Union
+
+AttributeValue = Union[str, bool, int, float, Sequence[str], Sequence[bool], Sequence[int], Sequence[float]]
+Attributes = Mapping[str, AttributeValue]
+Carrier = Mapping[str, str]
+Answer = Literal["none", "http", "http_or_200", "batch"]
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Message:
+    """One record or message of an event.
+
+    Attributes:
+        system: `messaging.system`, None for a record of a data source (S3, DynamoDB).
+        id: `messaging.message.id`, None where the source has none.
+        destination: Queue, topic, stream, table or bucket; None when the record does not say.
+        item: What `batchItemFailures` calls this message; None where partial failures do not exist.
+        where: Attributes of the destination, shared by the messages that come from there.
+        attributes: Attributes of this message alone.
+        opt_in: Attributes that are recorded only when a user asks for them by name.
+        carriers: Where a trace context may be, first valid one wins. Keys in lower case.
+        payload: The decoded body, in which a user may name a key that holds the context.
+    """
+
+    system: str | None = None
+    id: str | None = None
+    destination: str | None = None
+    item: str | None = None
+    where: Attributes = NOTHING
+    attributes: Attributes = NOTHING
+    opt_in: Attributes = NOTHING
+    carriers: tuple[Carrier, ...] = ()
+    payload: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The messages of one event, which become one CONSUMER span.
+
+    Attributes:
+        system: `messaging.system`.
+        messages: In the order of the event.
+        single: True when the source delivers exactly one message by contract (SNS, EventBridge): its context may be the parent.
+    """
+
+    system: str
+    messages: tuple[Message, ...]
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """What an event says about its invocation.
+
+    Attributes:
+        faas_trigger: `faas.trigger`: `http`, `pubsub`, `datasource`, `timer` or `other`.
+        name: Span name; None for the function's name.
+        attributes: Attributes of the invocation span.
+        opt_in: Attributes that are recorded only when a user asks for them by name.
+        headers: Request headers with lower-case names, recorded only when asked for by name.
+        carriers: Where the parent's context may be, first valid one wins. Keys in lower case.
+        payload: In which a user may name a key that holds the context.
+        batch: The messages, for messaging sources.
+        answer: How the handler's result is read: `http` (a status code when it gives one), `http_or_200` (200 when it gives none),
+            `batch` (partial batch failures) or `none`.
+    """
+
+    faas_trigger: str = "other"
+    name: str | None = None
+    attributes: Attributes = NOTHING
+    opt_in: Attributes = NOTHING
+    headers: Carrier = NOTHING
+    carriers: tuple[Carrier, ...] = ()
+    payload: Mapping[str, Any] | None = None
+    batch: Batch | None = None
+    answer: Answer = "none"
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """One kind of event: how it is recognised and what it says.
+
+    Attributes:
+        name: Label, such as `sqs`.
+        matches: True when the event is of this kind. Gets an instance of `event_type`.
+        describe: The event as a `Trigger`. Called only after `matches`.
+        message: One record of the event as a `Message`, None when it is not a record of this source. Only for sources with records.
+        event_type: The Python type of the event: `dict` nearly always.
+    """
+
+    name: str
+    matches: Callable[[Any], bool]
+    describe: Callable[[Any], Trigger]
+    message: Callable[[Any], Message | None] | None = None
+    event_type: type = dict

@@ -1,0 +1,139 @@
+"""An HTTP request as span name and attributes, the same for every source that delivers one.
+
+Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import quote_plus
+
+from .. import semconv
+from ._base import NOTHING, Answer, AttributeValue, Carrier, Trigger
+from ._fields import Event, mapping, text
+
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
+
+_SECRET_PARAMETERS = frozenset(
+    {"X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature"}
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The parts of a request that an event holds; None for what it does not say."""
+
+    method: str | None = None
+    path: str | None = None
+    query: str | None = None
+    route: str | None = None
+    scheme: str | None = "https"
+    host: str | None = None
+    client: str | None = None
+    user_agent: str | None = None
+    protocol: str | None = None
+    headers: Carrier = NOTHING
+
+
+def http_trigger(request: Request, answer: Answer = "http") -> Trigger:
+    """The trigger of an HTTP request; its headers are the carrier of the trace context."""
+    attributes = _attributes(request)
+    name = f"{attributes[semconv.HTTP_REQUEST_METHOD]} {request.route}" if request.route and request.method else None
+    return Trigger(
+        faas_trigger=semconv.TRIGGER_HTTP,
+        name=name,
+        attributes=attributes,
+        headers=request.headers,
+        carriers=(request.headers,) if request.headers else (),
+        answer=answer,
+    )
+
+
+def _attributes(request: Request) -> dict[str, AttributeValue]:
+    headers = request.headers
+    found: dict[str, AttributeValue | None] = {
+        semconv.URL_PATH: request.path,
+        semconv.URL_QUERY: redact(request.query) if request.query else None,
+        semconv.URL_SCHEME: _first(headers.get("x-forwarded-proto")) or request.scheme,
+        semconv.HTTP_ROUTE: request.route,
+        semconv.CLIENT_ADDRESS: _address(_first(headers.get("x-forwarded-for")) or request.client),
+        semconv.USER_AGENT_ORIGINAL: headers.get("user-agent") or headers.get("user_agent") or request.user_agent,
+        semconv.NETWORK_PROTOCOL_VERSION: _version(request.protocol),
+    }
+    if request.method:
+        known = request.method in KNOWN_METHODS
+        found[semconv.HTTP_REQUEST_METHOD] = request.method if known else semconv.HTTP_METHOD_OTHER
+        found[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = None if known else request.method
+    host, port = split_host(_first(headers.get("x-forwarded-host")) or headers.get("host") or request.host)
+    found[semconv.SERVER_ADDRESS] = host
+    found[semconv.SERVER_PORT] = port
+    return {key: value for key, value in found.items() if value not in (None, "")}
+
+
+def _first(value: str | None) -> str | None:
+    return value.partition(",")[0].strip() if value else None
+
+
+def _address(value: str | None) -> str | None:
+    """A client address without the port that a load balancer can be told to add."""
+    host, port = split_host(value)
+    return host if port is not None else value
+
+
+def _version(protocol: str | None) -> str | None:
+    version = protocol.rpartition("/")[2] if protocol else ""
+    return version.removesuffix(".0") if version[:1] in ("2", "3") else version or None
+
+
+def split_host(host: str | None) -> tuple[str | None, int | None]:
+    """`host:port` in its two parts; an IPv6 address loses its brackets."""
+    if not host:
+        return None, None
+    name, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        return host.strip("[]"), None
+    if not port.isdecimal() or not port.isascii() or (":" in name and not name.endswith("]")):
+        return host, None
+    return name.strip("[]"), int(port)
+
+
+def redact(query: str) -> str:
+    """The query with the values of signatures and credentials replaced, keys kept.
+
+    Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/ (`url.query`)
+    """
+    if "=" not in query:
+        return query
+    parts = query.split("&")
+    for index, part in enumerate(parts):
+        name, equals, _ = part.partition("=")
+        if equals and name in _SECRET_PARAMETERS:
+            parts[index] = f"{name}=REDACTED"
+    return "&".join(parts)
+
+
+def query_of(event: Event, *, encoded: bool = False) -> str | None:
+    """The query rebuilt from the parameters of an event.
+
+    Args:
+        event: Holds `multiValueQueryStringParameters` or `queryStringParameters`.
+        encoded: True where the parameters come as the client sent them (ALB), False where they come decoded (API Gateway).
+    """
+    parameters = mapping(event.get("multiValueQueryStringParameters")) or mapping(event.get("queryStringParameters"))
+    return query_from(parameters, encoded=encoded)
+
+
+def query_from(parameters: Event, *, encoded: bool = False) -> str | None:
+    """The query made of a dict of parameters, whose values are strings or lists of strings."""
+    pairs: list[str] = []
+    for name, value in parameters.items():
+        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                pairs.append(f"{name}={item}" if encoded else f"{quote_plus(name)}={quote_plus(item)}")
+    return "&".join(pairs) or None
+
+
+def domain_of(context: Event) -> str | None:
+    """`domainName` of a request context."""
+    return text(context.get("domainName"))

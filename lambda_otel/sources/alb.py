@@ -1,0 +1,29 @@
+"""Application Load Balancer target groups.
+
+Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+"""
+
+from __future__ import annotations
+
+from ._base import EventSource, Trigger
+from ._fields import Event, headers, mapping, text
+from ._http import Request, http_trigger, query_of
+
+
+def _matches(event: Event) -> bool:
+    return isinstance(mapping(event.get("requestContext")).get("elb"), dict)
+
+
+def _describe(event: Event) -> Trigger:
+    return http_trigger(
+        Request(
+            method=text(event.get("httpMethod")),
+            path=text(event.get("path")),
+            query=query_of(event, encoded=True),
+            scheme="http",
+            headers=headers(event),
+        )
+    )
+
+
+ALB = EventSource("alb", _matches, _describe)

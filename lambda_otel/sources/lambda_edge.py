@@ -1,0 +1,42 @@
+"""Lambda@Edge functions of CloudFront.
+
+Source: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/lambda-event-structure.html
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from ._base import EventSource, Trigger
+from ._fields import Event, first_record, mapping, text
+from ._http import Request, http_trigger
+
+
+def _matches(event: Event) -> bool:
+    record = first_record(event)
+    return not record.get("eventSource") and isinstance(mapping(record.get("cf")).get("config"), dict)
+
+
+def _describe(event: Event) -> Trigger:
+    request = mapping(mapping(first_record(event)["cf"]).get("request"))
+    return http_trigger(
+        Request(
+            method=text(request.get("method")),
+            path=text(request.get("uri")),
+            query=text(request.get("querystring")),
+            client=text(request.get("clientIp")),
+            headers=_headers(request),
+        )
+    )
+
+
+def _headers(request: Event) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, items in mapping(request.get("headers")).items():
+        values = [mapping(item).get("value") for item in cast("list[object]", items)] if isinstance(items, list) else []
+        if values and isinstance(values[-1], str):
+            flat[name.lower()] = values[-1]
+    return flat
+
+
+LAMBDA_EDGE = EventSource("lambda_edge", _matches, _describe)

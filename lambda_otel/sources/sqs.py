@@ -1,0 +1,88 @@
+"""Amazon SQS, with SNS, EventBridge or S3 notifications inside the body.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from .. import semconv
+from ._base import NOTHING, Attributes, Batch, Carrier, EventSource, Message, Trigger
+from ._fields import Event, first_record, mapping, records, text
+from .eventbridge import is_event as is_eventbridge
+from .sns import attribute_carrier
+
+
+def _matches(event: Event) -> bool:
+    return is_record(first_record(event))
+
+
+def is_record(record: Event) -> bool:
+    """True for one record of an SQS event."""
+    return record.get("eventSource") == "aws:sqs" and "messageId" in record and "body" in record
+
+
+def _describe(event: Event) -> Trigger:
+    messages = tuple(_message(mapping(record)) for record in records(event))
+    return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, batch=Batch(semconv.SYSTEM_SQS, messages), answer="batch")
+
+
+def _one(record: Any) -> Message | None:
+    return _message(record) if is_record(mapping(record)) else None
+
+
+def _message(record: Event) -> Message:
+    arn = record.get("eventSourceARN")
+    destination, where = _queue(arn) if isinstance(arn, str) else (None, NOTHING)
+    identifier = text(record.get("messageId"))
+    body = _json_body(record.get("body"))
+    return Message(
+        system=semconv.SYSTEM_SQS,
+        id=identifier,
+        destination=destination,
+        item=identifier,
+        where=where,
+        carriers=carriers(record, body),
+        payload=mapping(body.get("detail")) if is_eventbridge(body) else None,
+    )
+
+
+@lru_cache(maxsize=64)
+def _queue(arn: str) -> tuple[str | None, Attributes]:
+    """Name and URL of a queue, from its ARN: `arn:aws:sqs:us-east-1:123456789012:orders`."""
+    parts = arn.split(":")
+    if len(parts) != 6 or not parts[5]:
+        return None, NOTHING
+    _, partition, _, region, account, name = parts
+    domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    return name, {semconv.AWS_SQS_QUEUE_URL: f"https://sqs.{region}.{domain}/{account}/{name}"}
+
+
+def carriers(record: Event, body: Event | None = None) -> tuple[Carrier, ...]:
+    """Where the context of a record may be: its own attributes, those of an SNS envelope, X-Ray's system attribute."""
+    found: tuple[Carrier, ...] = ()
+    if attributes := record.get("messageAttributes"):
+        found += attribute_carrier(attributes, "stringValue")
+    body = _json_body(record.get("body")) if body is None else body
+    if body.get("Type") == "Notification" and "TopicArn" in body and "Message" in body:
+        found += attribute_carrier(body.get("MessageAttributes"), "Value")
+    header = text(mapping(record.get("attributes")).get("AWSTraceHeader"))
+    return (*found, {"x-amzn-trace-id": header}) if header else found
+
+
+def _json_body(body: object) -> Event:
+    """The body if it is a JSON object; text that does not start like one is not parsed."""
+    if not isinstance(body, str):
+        return mapping(body)
+    if not body.startswith("{"):
+        return NOTHING
+    try:
+        return mapping(json.loads(body))
+    except (ValueError, RecursionError):
+        return NOTHING
+
+
+SQS = EventSource("sqs", _matches, _describe, _one)

@@ -1,0 +1,34 @@
+"""API Gateway WebSocket APIs. Only CONNECT is an HTTP request; it alone has headers.
+
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+"""
+
+from __future__ import annotations
+
+from ._base import EventSource, Trigger
+from ._fields import Event, headers, mapping, text
+from ._http import Request, domain_of, http_trigger
+
+
+def _matches(event: Event) -> bool:
+    context = mapping(event.get("requestContext"))
+    return isinstance(context.get("connectionId"), str) and isinstance(context.get("eventType"), str)
+
+
+def _describe(event: Event) -> Trigger:
+    context = mapping(event["requestContext"])
+    if context["eventType"] != "CONNECT":
+        return Trigger()
+    identity = mapping(context.get("identity"))
+    return http_trigger(
+        Request(
+            scheme=None,
+            host=domain_of(context),
+            client=text(identity.get("sourceIp")),
+            user_agent=text(identity.get("userAgent")),
+            headers=headers(event),
+        )
+    )
+
+
+WEBSOCKET = EventSource("websocket", _matches, _describe)
