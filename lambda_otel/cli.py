@@ -131,8 +131,9 @@ def load_handler(path: str) -> Callable[..., Any]:
     module_name, _, name = path.replace("/", ".").rpartition(".")
     if not module_name:
         raise UsageError(f"{path!r} is not of the form MODULE.HANDLER")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from . import semconv
@@ -18,6 +18,7 @@ from . import semconv
 _T = TypeVar("_T")
 
 DEFAULT_ENDPOINT = "http://localhost:4318/v1/traces"
+DEFAULT_PROPAGATORS: tuple[Any, ...] = ("tracecontext", "baggage", "xray")
 
 
 class ConfigError(ValueError):
@@ -95,7 +96,7 @@ class _Reader:
 
     environ: Mapping[str, str]
     overrides: Mapping[str, Any]
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list[str])
 
     def text(self, *names: str) -> str | None:
         """The first of the variables that is set; an empty one counts as unset."""
@@ -107,7 +108,7 @@ class _Reader:
     def choose(self, key: str, name: str, default: _T, parse: Callable[[str], _T], *fallbacks: str) -> _T:
         """The override, else the parsed variable, else the default."""
         if key in self.overrides:
-            return self.overrides[key]
+            return cast("_T", self.overrides[key])
         for variable in (name, *fallbacks):
             if (value := self.text(variable)) is not None:
                 try:
@@ -127,7 +128,7 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
     """
     reader = _Reader(environ, overrides)
     choose, text = reader.choose, reader.text
-    propagators = choose("propagators", "OTEL_PROPAGATORS", ("tracecontext", "baggage", "xray"), _names)
+    propagators = choose("propagators", "OTEL_PROPAGATORS", DEFAULT_PROPAGATORS, _names)
     return Settings(
         disabled=(text("OTEL_SDK_DISABLED") or "").lower() == "true",
         function=text("AWS_LAMBDA_FUNCTION_NAME"),

@@ -130,7 +130,7 @@ def _telling(attributes: Mapping[str, Any], failed: bool) -> str:
 def _link_notes(links: Sequence[Link]) -> list[str]:
     return [
         f"↗ link {format_trace_id(link.context.trace_id)}:{format_span_id(link.context.span_id)} "
-        + " ".join(f"{key}={value}" for key, value in (link.attributes or {}).items())
+        + " ".join(f"{key}={value!s}" for key, value in (link.attributes or {}).items())
         for link in links
     ]
 
@@ -140,9 +140,9 @@ def _event_notes(events: Sequence[Event], span: ReadableSpan) -> list[str]:
     for event in events:
         attributes = event.attributes or {}
         if semconv.EXCEPTION_TYPE in attributes:
-            text = f"{attributes[semconv.EXCEPTION_TYPE]}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')}"
+            text = f"{attributes[semconv.EXCEPTION_TYPE]!s}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')!s}"
         else:
-            text = " ".join(f"{key}={value}" for key, value in attributes.items())
+            text = " ".join(f"{key}={value!s}" for key, value in attributes.items())
         first_line = text.partition("\n")[0]
         notes.append(f"• {event.name} +{_duration(event.timestamp - (span.start_time or 0))} {_cut(first_line, 100)}".rstrip())
     return notes

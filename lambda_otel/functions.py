@@ -28,14 +28,19 @@ def calls(function: Any) -> Any:
         function = cast("partial[Any]", function).func
     if inspect.isroutine(function) or not callable(function):
         return function
-    return getattr(type(function), "__call__", function)
+    return cast("Any", type(function)).__call__
+
+
+def rewrap(method: Any, decorate: Callable[[Any], Any]) -> Any:
+    """A static or class method whose function is decorated."""
+    return type(method)(decorate(method.__func__))
 
 
 class Argument(NamedTuple):
     """An argument to record."""
 
     name: str
-    index: int
+    position: int
     default: Any
 
 
@@ -43,10 +48,7 @@ def arguments(function: Callable[..., Any], names: Sequence[str]) -> tuple[Argum
     """Where the named arguments are. A name that the function does not have is left out and logged."""
     if not names:
         return ()
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        parameters = {}
+    parameters = parameters_of(function)
     order = list(parameters)
     unknown = [name for name in names if name not in parameters]
     if unknown:
@@ -54,11 +56,24 @@ def arguments(function: Callable[..., Any], names: Sequence[str]) -> tuple[Argum
     return tuple(Argument(name, order.index(name), parameters[name].default) for name in names if name in parameters)
 
 
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function by name; none for one that cannot be inspected."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def is_method(function: Callable[..., Any]) -> bool:
+    """True for a function whose first argument is `self` or `cls`."""
+    return next(iter(parameters_of(function)), None) in ("self", "cls")
+
+
 def captured(wanted: Sequence[Argument], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """The wanted arguments of one call as attributes."""
     found: dict[str, AttributeValue] = {}
-    for name, index, default in wanted:
-        value = kwargs[name] if name in kwargs else args[index] if index < len(args) else default
+    for name, position, default in wanted:
+        value = kwargs[name] if name in kwargs else args[position] if position < len(args) else default
         if value is not None and value is not inspect.Parameter.empty:
             found[name] = _attribute(value)
     return found
@@ -68,8 +83,10 @@ def _attribute(value: Any) -> AttributeValue:
     """Plain values and short lists of one plain type as they are, everything else as text of bounded length."""
     if type(value) in (bool, int, float):
         return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, (list, tuple)) and _is_plain_list(cast("list[Any]", value)):
-        return cast("AttributeValue", value[:_LONGEST_LIST])
+    if type(value) in (list, tuple):
+        items = list(value[:_LONGEST_LIST])
+        if _is_plain_list(items):
+            return items
     try:
         return str(value)[:_LONGEST_TEXT]
     except Exception:
@@ -77,5 +94,5 @@ def _attribute(value: Any) -> AttributeValue:
 
 
 def _is_plain_list(values: Sequence[Any]) -> bool:
-    kinds = {type(value) for value in values[:_LONGEST_LIST]}
+    kinds = set(map(type, values))
     return len(kinds) == 1 and kinds <= {str, bool, int, float}

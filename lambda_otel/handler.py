@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from . import semconv
-from .functions import calls, qualified_name
+from .functions import calls, is_method, parameters_of, qualified_name, rewrap
 from .lifecycle import begin, finish, leave
 from .provider import prepare
 from .sources import SOURCES, Attributes, EventSource
@@ -48,7 +48,7 @@ def traced_handler(
 
     def decorate(handler: Any) -> Any:
         if isinstance(handler, (staticmethod, classmethod)):
-            return type(handler)(decorate(cast("Any", handler).__func__))
+            return rewrap(handler, decorate)
         return _wrap(handler, name, attributes or {}, sources)
 
     return decorate if handler is None else decorate(handler)
@@ -119,11 +119,8 @@ def _prepare() -> None:
 
 def _parameters(handler: Any) -> tuple[tuple[str, str], int]:
     """The names of the parameters for event and context, and how many come before them: `self` or `cls` of a method."""
-    try:
-        names = list(inspect.signature(handler).parameters)
-    except (TypeError, ValueError):
-        names = []
-    bound = 1 if names[:1] in (["self"], ["cls"]) else 0
+    names = list(parameters_of(handler))
+    bound = 1 if is_method(handler) else 0
     event, context, *_ = *names[bound : bound + 2], "event", "context"
     return (event, context if len(names) > bound + 1 else "context"), bound
 

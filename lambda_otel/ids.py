@@ -15,7 +15,7 @@ class OwnIdGenerator(IdGenerator):
     """
 
     def __init__(self) -> None:
-        self._random = Random(os.urandom(32))
+        self._random = Random(os.urandom(32))  # noqa: S311 (ids must be unique, not secret)
         os.register_at_fork(after_in_child=self.reseed)
 
     def reseed(self) -> None:

@@ -33,7 +33,7 @@ def inject_http(headers: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     carrier = inject_carrier()
     replaced = {name.lower() for name in carrier}
-    kept = {name: value for name, value in (headers or {}).items() if not (isinstance(name, str) and name.lower() in replaced)}
+    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in replaced}
     return {**kept, **carrier}
 
 
@@ -50,8 +50,8 @@ def inject_sqs(**message: Any) -> dict[str, Any]:
     carrier = inject_carrier()
     injected = _with_attributes(message, carrier)
     if header := carrier.get(XRAY_HEADER):
-        system = message.get("MessageSystemAttributes") or {}
-        if isinstance(system, dict) and isinstance(system.get("AWSTraceHeader", _Injected()), _Injected):
+        system = _dict(message.get("MessageSystemAttributes"))
+        if system is not None and isinstance(system.get("AWSTraceHeader", _Injected()), _Injected):
             injected["MessageSystemAttributes"] = {**system, "AWSTraceHeader": _string(header)}
     return injected
 
@@ -79,10 +79,15 @@ def _string(value: str) -> _Injected:
     return _Injected(DataType="String", StringValue=value)
 
 
+def _dict(value: object) -> dict[str, Any] | None:
+    """A dict or what stands for an empty one; None for anything else, which is left to boto3 to refuse."""
+    return cast("dict[str, Any]", value or {}) if isinstance(value or {}, dict) else None
+
+
 def _with_attributes(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:
     """The message with as much of the carrier as there is room for; one that carries a context of the user's own stays as it is."""
-    given = message.get("MessageAttributes") or {}
-    if not isinstance(given, dict):
+    given = _dict(message.get("MessageAttributes"))
+    if given is None:
         return dict(message)
     own = {name: value for name, value in given.items() if not isinstance(value, _Injected)}
     fields = sorted((name for name in carrier if name != XRAY_HEADER), key=_rank)

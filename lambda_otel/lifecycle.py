@@ -65,9 +65,7 @@ def running() -> Running | None:
     return cast("Running | None", get_value(_KEY))
 
 
-def begin(
-    event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes
-) -> Running | None:
+def begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes) -> Running | None:
     """Starts the spans of an invocation and makes them current, in an otherwise empty context.
 
     Args:
@@ -90,9 +88,7 @@ def begin(
         return None
 
 
-def _begin(
-    event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool
-) -> Running:
+def _begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool) -> Running:
     settings, propagators = state.settings, propagation()
     source, trigger = recognize(event, sources)
     invocation = facts(context, cold=cold and settings.initialization == "on-demand")

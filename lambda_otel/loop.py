@@ -22,7 +22,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
 
 
 def _kept() -> asyncio.AbstractEventLoop:
-    global _loop
+    global _loop  # noqa: PLW0603 (one loop per process, as Lambda serves one invocation at a time)
     if _loop is None or _loop.is_closed():
         _loop = asyncio.new_event_loop()
         atexit.register(_loop.close)

@@ -12,7 +12,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from .config import Settings
 from .export import DELIVERED, Delivery, Report, Spans
-from .transport import Answer, Client, Connection, Target, TransportError, Unanswered
+from .transport import Answer, Client, Connection, Target, TransportError, UnansweredError
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
 
@@ -48,7 +48,7 @@ class OtlpExporter:
         try:
             connection = self._open(deadline)
             return _report(connection.post(body, deadline))
-        except Unanswered:
+        except UnansweredError:
             # The connection belongs to the answer that is out; the next batch gets one of its own.
             ticket, self._connection = self._connection, None
             return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
@@ -67,7 +67,7 @@ class OtlpExporter:
         """The answer that was out, as far as it has come by the deadline."""
         try:
             return _report(ticket.answer(deadline))
-        except Unanswered:
+        except UnansweredError:
             return Report(Delivery.UNANSWERED, "no answer in time")
         except TransportError as error:
             return Report(Delivery.FAILED, str(error))
@@ -83,7 +83,7 @@ def _report(answer: Answer) -> Report:
     reason = f"HTTP status {answer.status}"
     if answer.status in _RETRYABLE:
         delay = answer.headers.get("retry-after", "")
-        return Report(Delivery.FAILED, reason, float(delay) if delay.isdecimal() else 0.0)
+        return Report(Delivery.FAILED, reason, retry_after=float(delay) if delay.isdecimal() else 0.0)
     return Report(Delivery.REJECTED, reason)
 
 
@@ -109,18 +109,22 @@ def exporter(settings: Settings, user_agent: str) -> OtlpExporter:
         OSError: A certificate file cannot be read.
     """
     headers = {"content-type": "application/x-protobuf", "user-agent": user_agent, **settings.headers}
-    compress: Callable[[bytes], bytes] | None = None
+    compress = None
     if settings.compression != "none":
-        import zlib
-
         headers["content-encoding"] = settings.compression
-        window = 31 if settings.compression == "gzip" else 15
-
-        def compress(body: bytes) -> bytes:
-            compressor = zlib.compressobj(1, wbits=window)
-            return compressor.compress(body) + compressor.flush()
-
-    target = Target(
-        settings.endpoint, headers, settings.certificate, settings.client_certificate, settings.client_key
-    )
+        compress = _compressor(settings.compression)
+    target = Target(settings.endpoint, headers, settings.certificate, settings.client_certificate, settings.client_key)
     return OtlpExporter(target, compress, settings.otlp_timeout)
+
+
+def _compressor(compression: str) -> Callable[[bytes], bytes]:
+    """Compresses at the fastest level: for spans it is within a few percent of the default in size, at less than half the time."""
+    import zlib
+
+    window = 31 if compression == "gzip" else 15
+
+    def compress(body: bytes) -> bytes:
+        compressor = zlib.compressobj(1, wbits=window)
+        return compressor.compress(body) + compressor.flush()
+
+    return compress

@@ -80,11 +80,12 @@ def _status_code(response: object, missing: int | None) -> int | None:
     if code is _ABSENT:
         return missing
     if isinstance(code, str) and code.isascii() and code.isdecimal():
-        code = int(code[:4])
+        code = int(code[:4])  # longer digits are no status code, and int() of thousands of them raises
     elif isinstance(code, float) and code.is_integer():
         code = int(code)
-    valid = isinstance(code, int) and not isinstance(code, bool) and 100 <= code <= 599
-    return code if valid else None
+    if not isinstance(code, int) or isinstance(code, bool):
+        return None
+    return code if 100 <= code <= 599 else None
 
 
 _ABSENT = object()

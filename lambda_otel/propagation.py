@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from .config import Settings
 from .sources import Carrier
-from .state import logger, state
+from .state import state
 
 XRAY_HEADER = "X-Amzn-Trace-Id"
 XRAY_KEY = "x-amzn-trace-id"
@@ -95,11 +95,12 @@ class Propagation:
             merged.update(carrier)
         return self.extract(({**merged, XRAY_KEY: header}, *carriers))
 
-    def inject(self, carrier: dict[str, str], context: Context | None = None) -> dict[str, str]:
-        """Writes the context, the current one by default, into a carrier; returns the carrier."""
+    def inject(self) -> dict[str, str]:
+        """The current context as a new carrier."""
+        carrier: dict[str, str] = {}
         for propagator, _ in self.propagators:
-            propagator.inject(carrier, context)
-        return carrier
+            propagator.inject(carrier)  # pyright: ignore[reportArgumentType] (the default of another parameter)
+        return {key: value for key, value in carrier.items() if value}
 
     def _extract_one(self, carrier: Carrier) -> tuple[Context | None, SpanContext | None]:
         """The context of one carrier, None when it holds nothing to read; and what X-Ray's propagator found in it."""
@@ -157,7 +158,7 @@ def _make(name: str) -> TextMapPropagator:
 
 
 def _xray() -> TextMapPropagator:
-    from opentelemetry.propagators.aws.aws_xray_propagator import AwsXRayPropagator
+    from opentelemetry.propagators.aws.aws_xray_propagator import AwsXRayPropagator  # pyright: ignore[reportMissingTypeStubs]
 
     return AwsXRayPropagator()
 
@@ -177,7 +178,7 @@ def _from_entry_point(name: str) -> TextMapPropagator:
     found: list[Any] = list(entry_points(group="opentelemetry_propagator", name=name))
     if not found:
         raise LookupError("misspelt, or its package is not installed")
-    return found[0].load()()
+    return cast("TextMapPropagator", found[0].load()())
 
 
 def _keys(propagator: TextMapPropagator) -> frozenset[str]:
@@ -187,9 +188,8 @@ def _keys(propagator: TextMapPropagator) -> frozenset[str]:
 
 def inject_carrier() -> dict[str, str]:
     """The current context as a new carrier; empty when there is nothing to say or a propagator fails."""
-    carrier: dict[str, str] = {}
     try:
-        propagation().inject(carrier)
+        return propagation().inject()
     except Exception as error:
-        logger.debug("context not injected: %s", error)
-    return {key: value for key, value in carrier.items() if value}
+        state.say_once(f"the trace context could not be injected: {type(error).__name__}: {error}")
+        return {}

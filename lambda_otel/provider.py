@@ -10,7 +10,7 @@ from opentelemetry import trace
 
 from . import semconv
 from ._version import __version__
-from .config import ConfigError, Settings
+from .config import ConfigError
 from .state import logger, state
 
 if TYPE_CHECKING:

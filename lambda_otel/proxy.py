@@ -18,7 +18,7 @@ def is_proxied(url: str) -> bool:
     if not (_variable(f"{parts.scheme}_proxy") or _variable("all_proxy")):
         return False
     exempt = [entry.strip().lower().lstrip(".") for entry in _variable("no_proxy").split(",")]
-    return not any(entry == "*" or host == entry or host.endswith("." + entry) for entry in exempt if entry)
+    return not any(entry in ("*", host) or host.endswith("." + entry) for entry in exempt if entry)
 
 
 def _variable(name: str) -> str:

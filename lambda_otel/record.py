@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from . import semconv
-from .functions import calls, qualified_name
+from .functions import calls, is_method, qualified_name, rewrap
 from .lifecycle import Running, running
 from .propagation import propagation
 from .recording import end, start
@@ -46,7 +47,7 @@ def traced_record(process: Any = None, /, *, name: str | None = None, attributes
 
     def decorate(process: Any) -> Any:
         if isinstance(process, (staticmethod, classmethod)):
-            return type(process)(decorate(cast("Any", process).__func__))
+            return rewrap(process, decorate)
         return _wrap(process, name, attributes or {})
 
     return decorate if process is None else decorate(process)
@@ -54,7 +55,7 @@ def traced_record(process: Any = None, /, *, name: str | None = None, attributes
 
 def _wrap(process: Any, name: str | None, attributes: Attributes) -> Any:
     own_attributes = {semconv.CODE_FUNCTION_NAME: ".".join(qualified_name(process)), **attributes}
-    bound = _bound(process)
+    bound = 1 if is_method(process) else 0
 
     def open_record(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Record | None:
         record = kwargs["record"] if "record" in kwargs else args[bound] if len(args) > bound else next(iter(kwargs.values()), None)
@@ -91,14 +92,6 @@ def _wrap(process: Any, name: str | None, attributes: Attributes) -> Any:
         return result
 
     return wrapper
-
-
-def _bound(process: Any) -> int:
-    """How many arguments come before the record: `self` or `cls` of a method."""
-    try:
-        return 1 if list(inspect.signature(process).parameters)[:1] in (["self"], ["cls"]) else 0
-    except (TypeError, ValueError):
-        return 0
 
 
 class _Record:
@@ -146,16 +139,16 @@ def _message(record: object, invocation: Running | None) -> Message:
 
 def _with_destination(message: Message, invocation: Running | None) -> Message:
     """A message that does not say where it comes from (RabbitMQ) comes from where the event says that it does."""
-    if message.destination or message.id is None or invocation is None or invocation.trigger.batch is None:
+    batch = invocation.trigger.batch if invocation else None
+    if message.destination or batch is None:
         return message
-    same = (found for found in invocation.trigger.batch.messages if found.id == message.id)
-    return next(same, message)
+    return next((found for found in batch.messages if replace(found, destination=None) == message), message)
 
 
 def _parent(invocation: Running | None) -> Context:
     """The current context; in a thread that carries none, that of the batch."""
     current = get_current()
-    span = invocation and (invocation.batch or invocation.span)
+    span = (invocation.batch or invocation.span) if invocation else None
     if span is None or get_current_span(current).get_span_context().is_valid:
         return current
     return set_span_in_context(span, current)

@@ -40,9 +40,7 @@ def start(
                 parent_context = parent.get_span_context()
                 if parent_context.is_valid and not parent_context.trace_flags & 1:
                     return None
-        return found.tracer.start_span(
-            name, context, kind, attributes, links, record_exception=False, set_status_on_exception=False
-        )
+        return found.tracer.start_span(name, context, kind, attributes, links, record_exception=False, set_status_on_exception=False)
     except Exception as error:
         state.say_once(f"a span could not be started: {type(error).__name__}: {error}")
         return None

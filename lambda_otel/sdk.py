@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace import sampling
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider, sampling
 from opentelemetry.sdk.version import __version__ as sdk_version
 
 from . import semconv
@@ -56,7 +55,8 @@ def _flush_all(buffers: list[Buffer]) -> Callable[..., bool]:
 
     def flush(budget: float, *, insist: bool = False) -> bool:
         share = budget / max(len(buffers), 1)
-        return all([buffer.flush(share, insist=insist) for buffer in buffers])
+        left = [buffer for buffer in buffers if not buffer.flush(share, insist=insist)]
+        return not left
 
     return flush
 
@@ -103,7 +103,7 @@ def _official(settings: Settings) -> Exporter:
         OTLPSpanExporter(
             endpoint=settings.endpoint,
             headers=dict(settings.headers),
-            timeout=settings.otlp_timeout,  # type: ignore[arg-type]
+            timeout=settings.otlp_timeout,
             compression=Compression(settings.compression),
         )
     )
@@ -179,14 +179,14 @@ def _sampler(settings: Settings) -> sampling.Sampler:
     """The sampler by name, by its package's entry point, or as it was given."""
     chosen = settings.sampler
     if not isinstance(chosen, str):
-        return chosen
+        return cast("sampling.Sampler", chosen)
     if chosen.lower() in _SAMPLERS:
         return _SAMPLERS[chosen.lower()](settings)
     from importlib.metadata import entry_points
 
     try:
         found: list[Any] = list(entry_points(group="opentelemetry_traces_sampler", name=chosen))
-        return found[0].load()(settings.sampler_arg)
+        return cast("sampling.Sampler", found[0].load()(settings.sampler_arg))
     except Exception as error:
         fault = "is not known" if isinstance(error, IndexError) else f"raised {type(error).__name__}: {error}"
         state.say_once(f"OTEL_TRACES_SAMPLER: {chosen!r} {fault}, using 'parentbased_always_on'")

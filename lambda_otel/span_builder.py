@@ -63,9 +63,9 @@ def _parent_carriers(trigger: Trigger, invocation: Invocation, settings: Setting
     """Where the parent is looked for: in the event, in its only message, beside the event."""
     found = trigger.carriers + _named_carrier(trigger.payload, settings)
     batch = trigger.batch
-    if batch and settings.message_parent != "never" and len(batch.messages) == 1:
-        if batch.single or settings.message_parent == "always":
-            found += message_carriers(batch.messages[0], settings)
+    wanted = settings.message_parent == "always" or (batch and batch.single and settings.message_parent == "auto")
+    if batch and wanted and len(batch.messages) == 1:
+        found += message_carriers(batch.messages[0], settings)
     return found + invocation.carriers
 
 
@@ -162,9 +162,7 @@ def _shared(messages: tuple[Message, ...]) -> Attributes:
     return shared
 
 
-def _links(
-    messages: Iterable[Message], varying: bool, settings: Settings, propagation: Propagation
-) -> tuple[tuple[Link, ...], int]:
+def _links(messages: Iterable[Message], varying: bool, settings: Settings, propagation: Propagation) -> tuple[tuple[Link, ...], int]:
     """One link for each message that carries a context, and the number of those beyond the limit, whose contexts are not read."""
     links: dict[tuple[int, int, str | None], Link] = {}
     left_out = 0

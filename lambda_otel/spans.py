@@ -13,7 +13,7 @@ from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from . import semconv
-from .functions import arguments, calls, captured, qualified_name
+from .functions import arguments, calls, captured, qualified_name, rewrap
 from .generators import Start, wrap_async_generator, wrap_generator
 from .recording import end, start
 from .sources import Attributes
@@ -57,9 +57,9 @@ def span(
     Returns:
         The decorated function, or an object that decorates functions and surrounds blocks.
     """
-    names_span = target is None or isinstance(target, str)
-    scope = SpanScope(target if names_span else None, kind, attributes or {}, (capture,) if isinstance(capture, str) else capture)
-    return scope if names_span else scope(target)
+    name = target if isinstance(target, str) else None
+    scope = SpanScope(name, kind, attributes or {}, (capture,) if isinstance(capture, str) else capture)
+    return scope if target is None or name is not None else scope(cast("Callable[..., Any]", target))
 
 
 class _Entered(NamedTuple):
@@ -106,20 +106,19 @@ class SpanScope:
         """As `__enter__`."""
         return self.__enter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """As `__exit__`."""
         self.__exit__(kind, error, traceback)
 
     def _decorate(self, function: Any) -> Any:
         if isinstance(function, (staticmethod, classmethod)):
-            return type(function)(self._decorate(cast("Any", function).__func__))
+            return rewrap(function, self._decorate)
         if isinstance(function, property):
             return property(function.fget and self._decorate(function.fget), function.fset, function.fdel, function.__doc__)
         if isinstance(function, type) or not callable(function):
             logger.warning("@span decorates functions, not %r", function)
             return function
+        function = cast("Any", function)
         called, begin = calls(function), self._starter(function)
         if inspect.isasyncgenfunction(called):
             return wrap_async_generator(function, begin)

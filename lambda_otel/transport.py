@@ -27,7 +27,7 @@ class TransportError(Exception):
     """The request failed. Whether the peer has read it is unknown."""
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """The request was sent whole and its answer is still out; the connection can be asked for it later."""
 
 
@@ -170,7 +170,7 @@ class Connection:
 
         Raises:
             TransportError: The connection failed, or the answer is not HTTP.
-            Unanswered: The deadline has passed, the request was sent whole.
+            UnansweredError: The deadline has passed, the request was sent whole.
         """
         try:
             rest = memoryview(self._client.request(body))
@@ -186,7 +186,7 @@ class Connection:
         try:
             answer, keep = self._read(deadline)
         except TimeoutError as error:
-            raise Unanswered from error
+            raise UnansweredError from error
         except (OSError, ValueError) as error:
             self.close()
             raise TransportError(_fault(error)) from error

@@ -1,6 +1,7 @@
 """The event sources: which event it is, in the order in which they are tried.
 
-To add one, write a file like `sqs.py` here and its constant into `SOURCES`; a user's own goes to `traced_handler(sources=(MINE, *SOURCES))`.
+To add one, write a file like `sqs.py` here and its constant into `SOURCES`; a user's own is given as
+`traced_handler(sources=(MINE, *SOURCES))`.
 """
 
 from __future__ import annotations

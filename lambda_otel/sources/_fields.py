@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from ._base import NOTHING, Carrier
 
-Event = Mapping[str, Any]
+# Keys are strings when the event came as JSON; a caller in Python may use others.
+Event = Mapping[Any, Any]
 
 # A header may come several times; these are lists by definition, of the others the last value counts.
 _LISTS = frozenset({"x-forwarded-for", "tracestate", "baggage"})
@@ -77,6 +78,16 @@ def carrier(source: object) -> tuple[Carrier, ...]:
     """The string items of a dict as a carrier; none at all when there are none."""
     items = {key.lower(): value for key, value in mapping(source).items() if isinstance(key, str) and isinstance(value, str)}
     return (items,) if items else ()
+
+
+def decode(value: object) -> str | None:
+    """A header value that came as text or as a list of signed bytes; None for anything else."""
+    if not isinstance(value, list):
+        return value if isinstance(value, str) else None
+    try:
+        return bytes(byte & 0xFF for byte in cast("list[int]", value)).decode()
+    except (TypeError, ValueError):
+        return None
 
 
 def iso_time(seconds: object) -> str | None:

@@ -128,9 +128,9 @@ def query_from(parameters: Event, *, encoded: bool = False) -> str | None:
     """The query made of a dict of parameters, whose values are strings or lists of strings."""
     pairs: list[str] = []
     for name, value in parameters.items():
-        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
-            if isinstance(item, str):
-                pairs.append(f"{name}={item}" if encoded else f"{quote_plus(name)}={quote_plus(item)}")
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
+        texts = [item for item in items if isinstance(item, str)]
+        pairs += [f"{name}={text}" if encoded else f"{quote_plus(str(name))}={quote_plus(text)}" for text in texts]
     return "&".join(pairs) or None
 
 

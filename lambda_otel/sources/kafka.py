@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from .. import semconv
 from ._base import NOTHING, Attributes, AttributeValue, Batch, Carrier, EventSource, Message, Trigger
-from ._fields import Event, mapping, text
+from ._fields import Event, decode, mapping, text
 
 
 def _is_msk(event: Event) -> bool:
@@ -66,19 +66,10 @@ def _carriers(headers: object) -> tuple[Carrier, ...]:
     found: dict[str, str] = {}
     for header in cast("list[object]", headers) if isinstance(headers, list) else []:
         for name, value in mapping(header).items():
-            decoded = _decode(value)
+            decoded = decode(value)
             if decoded is not None and isinstance(name, str):
                 found[name.lower()] = decoded
     return (found,) if found else ()
-
-
-def _decode(value: object) -> str | None:
-    if not isinstance(value, list):
-        return value if isinstance(value, str) else None
-    try:
-        return bytes(byte & 0xFF for byte in cast("list[int]", value)).decode()
-    except (TypeError, ValueError):
-        return None
 
 
 KAFKA_MSK = EventSource("kafka_msk", _is_msk, _describe, _one)

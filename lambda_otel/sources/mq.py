@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from .. import semconv
 from ._base import NOTHING, Attributes, Batch, Carrier, EventSource, Message, Trigger
-from ._fields import Event, carrier, mapping, text
+from ._fields import Event, carrier, decode, mapping, text
 
 
 def _is_activemq(event: Event) -> bool:
@@ -78,14 +78,9 @@ def _rabbitmq_carriers(headers: object) -> tuple[Carrier, ...]:
     """Header values come as strings or as `{"bytes": [...]}`."""
     found: dict[str, str] = {}
     for name, value in mapping(headers).items():
-        content = mapping(value).get("bytes")
-        if isinstance(content, list):
-            try:
-                value = bytes(byte & 0xFF for byte in cast("list[int]", content)).decode()
-            except (TypeError, ValueError):
-                continue
-        if isinstance(value, str) and isinstance(name, str):
-            found[name.lower()] = value
+        decoded = decode(value["bytes"] if "bytes" in mapping(value) else value)
+        if decoded is not None and isinstance(name, str):
+            found[name.lower()] = decoded
     return (found,) if found else ()
 
 
