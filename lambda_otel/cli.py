@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from ._version import __version__
-from .console import render, wants_color
+from .console import show
 from .provider import configure, flush, telemetry
 from .state import state
 
@@ -105,7 +105,8 @@ async def _wait_for(awaitable: Any) -> Any:
 
 def _print_trace(spans: list[ReadableSpan]) -> None:
     if spans:
-        print("\n" + render(spans, color=wants_color(sys.stdout)))
+        print()
+        show(spans, sys.stdout)
     else:
         print("\n(no spans: is the handler decorated with @traced_handler, and is tracing on?)\n")
 

@@ -153,6 +153,13 @@ def wants_color(stream: TextIO) -> bool:
     return not os.environ.get("NO_COLOR") and stream.isatty()
 
 
+def show(spans: Iterable[ReadableSpan], stream: TextIO) -> None:
+    """Prints spans as trees; characters that the stream's encoding lacks are replaced."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = render(spans, color=wants_color(stream))
+    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+
+
 class ConsoleExporter:
     """Prints each batch as trees to standard output."""
 
@@ -160,7 +167,7 @@ class ConsoleExporter:
 
     def export(self, spans: Sequence[ReadableSpan], deadline: float) -> Report:
         """Prints the batch."""
-        print(render(spans, color=wants_color(sys.stdout)), flush=True)
+        show(spans, sys.stdout)
         return DELIVERED
 
     def settle(self, ticket: Any, deadline: float) -> Report:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, overload
 
@@ -142,7 +141,7 @@ def _with_destination(message: Message, invocation: Running | None) -> Message:
     batch = invocation.trigger.batch if invocation else None
     if message.destination or batch is None:
         return message
-    return next((found for found in batch.messages if replace(found, destination=None) == message), message)
+    return next((found for found in batch.messages if found._replace(destination=None) == message), message)
 
 
 def _parent(invocation: Running | None) -> Context:

@@ -5,7 +5,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and .../mes
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentelemetry.context import Context
@@ -75,7 +75,7 @@ def _named_carrier(payload: object, settings: Settings) -> tuple[Carrier, ...]:
 
 def message_carriers(message: Message, settings: Settings) -> tuple[Carrier, ...]:
     """Where the context of a message is looked for."""
-    return message.carriers + _named_carrier(message.payload, settings)
+    return message.carriers + _named_carrier(message.payload, settings) if settings.context_key else message.carriers
 
 
 def _with_known_method(attributes: Attributes, known: frozenset[str] | None) -> Attributes:
@@ -162,21 +162,19 @@ def _shared(messages: tuple[Message, ...]) -> Attributes:
     return shared
 
 
-def _links(messages: Iterable[Message], varying: bool, settings: Settings, propagation: Propagation) -> tuple[tuple[Link, ...], int]:
+def _links(messages: Sequence[Message], varying: bool, settings: Settings, propagation: Propagation) -> tuple[tuple[Link, ...], int]:
     """One link for each message that carries a context, and the number of those beyond the limit, whose contexts are not read."""
     links: dict[tuple[int, int, str | None], Link] = {}
-    left_out = 0
-    for message in messages:
+    for index, message in enumerate(messages):
         carriers = message_carriers(message, settings)
         if not carriers:
             continue
         if len(links) >= settings.max_links:
-            left_out += 1
-            continue
+            return tuple(links.values()), sum(bool(message_carriers(left_out, settings)) for left_out in messages[index:])
         context = propagation.extract(carriers).span_context
         if context is not None:
             links[context.trace_id, context.span_id, message.id] = Link(context, _link_attributes(message, varying))
-    return tuple(links.values()), left_out
+    return tuple(links.values()), 0
 
 
 def _link_attributes(message: Message, varying: bool) -> Attributes:

@@ -1,6 +1,6 @@
 """Runs the function on this machine, against a local HTTP endpoint and a local S3, and prints its trace.
 
-Exits with 1 unless the function answered, the file is in S3 and the endpoint was called as part of the one trace.
+The exit status is 0 only if the function answered, its file is in S3 and the endpoint was called as part of the trace.
 """
 
 import logging
@@ -60,26 +60,28 @@ def local_s3():
 
 
 def set_environment(endpoint_url, s3_url):
-    """The variables of template.yaml, and those that keep boto3 on this machine."""
-    os.environ.pop("AWS_PROFILE", None)
+    """The variables that template.yaml sets, and those that keep boto3 on this machine."""
     os.environ |= {
         "BUCKET": BUCKET,
         "FORECAST_URL": endpoint_url,
+        "OTEL_SERVICE_NAME": "forecasts",
         "OTEL_PROPAGATORS": "tracecontext,baggage,xray",
         "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL_S3": s3_url,
-        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
+    os.environ.pop("AWS_PROFILE", None)
 
 
-def caller(headers, spans):
-    """The span that called the endpoint; None when it is none of these, or these are not one trace."""
-    ids = {(format_trace_id(c.trace_id), format_span_id(c.span_id)): span for span in spans for c in [span.get_span_context()]}
-    _, trace_id, span_id, _ = headers.get("traceparent", "---").split("-")
-    return ids.get((trace_id, span_id)) if {trace for trace, _ in ids} == {trace_id} else None
+def caller(traceparent, spans):
+    """The span that a `traceparent` names; None when it is none of these, or these are not one trace."""
+    _, trace_id, span_id, _ = traceparent.split("-")
+    by_id = {format_span_id(span.get_span_context().span_id): span for span in spans}
+    traces = {format_trace_id(span.get_span_context().trace_id) for span in spans}
+    return by_id.get(span_id) if traces == {trace_id} else None
 
 
 def demo():
@@ -94,15 +96,13 @@ def demo():
         if status != 0:
             return status
 
-        saved = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-        print("S3 holds", *(file["Key"] for file in saved))
-        headers = received[0]
-        calling = caller(headers, spans)
-        if calling is None:
-            print(f"the endpoint is not part of the trace, it received traceparent: {headers.get('traceparent')}")
+        print("S3 holds", *(file["Key"] for file in s3.list_objects_v2(Bucket=BUCKET)["Contents"]))
+        traceparent = received[0].get("traceparent", "---")
+        span = caller(traceparent, spans)
+        if span is None:
+            print(f"The endpoint received traceparent {traceparent}, which is not of this trace.")
             return 1
-        print(f"the endpoint received traceparent: {headers['traceparent']}")
-        print(f"which is the span {calling.name} of this trace")
+        print(f"The endpoint received traceparent {traceparent}: the span {span.name} of this trace.")
         return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 AttributeValue: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]"
 Attributes = Mapping[str, AttributeValue]
@@ -15,9 +15,8 @@ Answer = Literal["none", "http", "http_or_200", "batch"]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Message:
-    """One record or message of an event.
+class Message(NamedTuple):
+    """One record or message of an event. A tuple, since an event can hold ten thousand.
 
     Attributes:
         system: `messaging.system`, None for a record of a data source (S3, DynamoDB).

@@ -46,7 +46,7 @@ def _message(record: Event) -> Message:
         item=identifier,
         where=where,
         carriers=carriers(record, body),
-        payload=mapping(body.get("detail")) if is_eventbridge(body) else None,
+        payload=mapping(body.get("detail")) if body and is_eventbridge(body) else None,
     )
 
 
@@ -63,21 +63,21 @@ def _queue(arn: str) -> tuple[str | None, Attributes]:
 
 def carriers(record: Event, body: Event | None = None) -> tuple[Carrier, ...]:
     """Where the context of a record may be: its own attributes, those of an SNS envelope, X-Ray's system attribute."""
-    found: tuple[Carrier, ...] = ()
-    if attributes := record.get("messageAttributes"):
-        found += attribute_carrier(attributes, "stringValue")
-    body = _json_body(record.get("body")) if body is None else body
-    if body.get("Type") == "Notification" and "TopicArn" in body and "Message" in body:
+    attributes = record.get("messageAttributes")
+    found = attribute_carrier(attributes, "stringValue") if attributes else ()
+    if body is None:
+        body = _json_body(record.get("body"))
+    if body and body.get("Type") == "Notification" and "TopicArn" in body and "Message" in body:
         found += attribute_carrier(body.get("MessageAttributes"), "Value")
-    header = text(mapping(record.get("attributes")).get("AWSTraceHeader"))
-    return (*found, {"x-amzn-trace-id": header}) if header else found
+    header = mapping(record.get("attributes")).get("AWSTraceHeader")
+    return (*found, {"x-amzn-trace-id": header}) if header and isinstance(header, str) else found
 
 
 def _json_body(body: object) -> Event:
-    """The body if it is a JSON object; text that does not start like one is not parsed."""
+    """The body if it is an envelope of SNS or EventBridge; other text is not parsed."""
     if not isinstance(body, str):
         return mapping(body)
-    if not body.startswith("{"):
+    if not body.startswith("{") or not ("TopicArn" in body or "detail-type" in body):
         return NOTHING
     try:
         return mapping(json.loads(body))

@@ -53,15 +53,20 @@ def refused_endpoint() -> Iterator[str]:
 
 
 @contextmanager
-def black_hole() -> Iterator[str]:
+def black_hole(port: int = 0) -> Iterator[str]:
     """Yields ``http://127.0.0.1:PORT`` where connecting hangs, as behind a security group that drops packets.
+
+    Args:
+        port: One that is reserved already, by default a free one.
 
     Raises:
         RuntimeError: This kernel still accepts connections although the backlog is full.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(closing(socket.socket()))
-        listener.bind((LOOPBACK, 0))
+        if port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
         listener.listen(0)
         for _ in range(16):
             client = stack.enter_context(closing(socket.socket()))

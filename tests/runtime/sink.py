@@ -71,6 +71,7 @@ class Sink:
         retry_after: Seconds said in the ``Retry-After`` header of ``429``.
         tls: Serve HTTPS with these certificates.
         require_client_certificate: Refuse TLS clients that show none.
+        port: Listen there, for a backend that comes (back) to life; by default on a free port.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Sink:
         retry_after: int = 30,
         tls: Certificates | None = None,
         require_client_certificate: bool = False,
+        port: int = 0,
     ) -> None:
         self.mode: Mode = mode
         self.delay = delay
@@ -91,7 +93,7 @@ class Sink:
         self._connections = 0
         self._changed = threading.Condition()
         context = tls.server_context(require_client=require_client_certificate) if tls else None
-        self._server = LoopbackServer(_handler_of(self), context)
+        self._server = LoopbackServer(_handler_of(self), context, port)
         self.endpoint = f"{'https' if tls else 'http'}://{LOOPBACK}:{self._server.port}"
 
     def __enter__(self) -> Sink:

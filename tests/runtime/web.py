@@ -26,8 +26,11 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, handler: type[socketserver.BaseRequestHandler], tls: ssl.SSLContext | None = None) -> None:
-        super().__init__((LOOPBACK, 0), handler)
+    def __init__(
+        self, handler: type[socketserver.BaseRequestHandler], tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
+        self.allow_reuse_address = bool(port)  # a port that is reserved already (see ``network.reserved_port``)
+        super().__init__((LOOPBACK, port), handler)
         if tls is not None:
             # The handshake happens on the connection's own thread: a slow client must not block accept().
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
