@@ -5,17 +5,21 @@ A message never gets more attributes than AWS takes, and nothing that the user s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from .propagation import XRAY_HEADER, inject_carrier
+from .state import logger
+
+_Inject: TypeAlias = "Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]"
 
 # SQS refuses an eleventh attribute; SNS takes it and then discards the message at subscriptions with raw delivery.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 _MOST_ATTRIBUTES = 10
 
-# What is left out first stands last.
-_ORDER = ("traceparent", "tracestate", "baggage")
+# Other names are refused, and the message with them.
+_VALID_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 
 class _Injected(dict[str, Any]):
@@ -33,8 +37,16 @@ def inject_http(headers: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     carrier = inject_carrier()
     replaced = {name.lower() for name in carrier}
-    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in replaced}
+    kept = {name: value for name, value in _own_headers(headers).items() if str(name).lower() not in replaced}
     return {**kept, **carrier}
+
+
+def _own_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    try:
+        return dict(headers or {})
+    except (TypeError, ValueError):
+        logger.warning("inject_http: headers are a %s, not a mapping, and left out", type(headers).__name__)
+        return {}
 
 
 def inject_sqs(**message: Any) -> dict[str, Any]:
@@ -45,15 +57,7 @@ def inject_sqs(**message: Any) -> dict[str, Any]:
     Returns:
         A new dict; the one given and what it holds are not changed.
     """
-    if isinstance(message.get("Entries"), list):
-        return {**message, "Entries": [_entry(inject_sqs, entry) for entry in message["Entries"]]}
-    carrier = inject_carrier()
-    injected = _with_attributes(message, carrier)
-    if header := carrier.get(XRAY_HEADER):
-        system = _dict(message.get("MessageSystemAttributes"))
-        if system is not None and isinstance(system.get("AWSTraceHeader", _Injected()), _Injected):
-            injected["MessageSystemAttributes"] = {**system, "AWSTraceHeader": _string(header)}
-    return injected
+    return _into_each(_into_sqs, "Entries", message)
 
 
 def inject_sns(**message: Any) -> dict[str, Any]:
@@ -64,15 +68,29 @@ def inject_sns(**message: Any) -> dict[str, Any]:
     Returns:
         A new dict; the one given and what it holds are not changed.
     """
-    entries = message.get("PublishBatchRequestEntries")
-    if isinstance(entries, list):
-        found = cast("list[Any]", entries)
-        return {**message, "PublishBatchRequestEntries": [_entry(inject_sns, entry) for entry in found]}
-    return _with_attributes(message, inject_carrier())
+    return _into_each(_with_attributes, "PublishBatchRequestEntries", message)
 
 
-def _entry(inject: Callable[..., dict[str, Any]], entry: Any) -> Any:
-    return inject(**entry) if isinstance(entry, dict) else entry
+def _into_each(inject: _Inject, entries: str, message: dict[str, Any]) -> dict[str, Any]:
+    """The message, or a batch with each of its entries, with the current context."""
+    carrier = inject_carrier()
+    if entries not in message:
+        return inject(message, carrier)
+    found = message[entries]
+    if not isinstance(found, (list, tuple)):
+        return dict(message)
+    return {**message, entries: [inject(entry, carrier) if isinstance(entry, dict) else entry for entry in cast("list[Any]", found)]}
+
+
+def _into_sqs(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:
+    injected = _with_attributes(message, carrier)
+    system = _dict(message.get("MessageSystemAttributes"))
+    if system is None or not isinstance(system.get("AWSTraceHeader", _Injected()), _Injected):
+        return injected
+    own = {name: value for name, value in system.items() if name != "AWSTraceHeader"}
+    header = carrier.get(XRAY_HEADER)
+    added = {"AWSTraceHeader": _string(header)} if header else {}
+    return {**injected, "MessageSystemAttributes": {**own, **added}} if system or added else injected
 
 
 def _string(value: str) -> _Injected:
@@ -80,8 +98,10 @@ def _string(value: str) -> _Injected:
 
 
 def _dict(value: object) -> dict[str, Any] | None:
-    """A dict or what stands for an empty one; None for anything else, which is left to boto3 to refuse."""
-    return cast("dict[str, Any]", value or {}) if isinstance(value or {}, dict) else None
+    """A dict, an empty one for None; None for anything else, which is left to boto3 to refuse."""
+    if value is None:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _with_attributes(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:
@@ -90,16 +110,19 @@ def _with_attributes(message: dict[str, Any], carrier: Mapping[str, str]) -> dic
     if given is None:
         return dict(message)
     own = {name: value for name, value in given.items() if not isinstance(value, _Injected)}
-    fields = sorted((name for name in carrier if name != XRAY_HEADER), key=_rank)
-    taken = {name.lower() for name in own}
-    if any(name.lower() in taken for name in fields if name.lower() != "baggage"):
-        return {**message, "MessageAttributes": own} if own else dict(message)
-    room = _MOST_ATTRIBUTES - len(own)
-    added = {name: _string(carrier[name]) for name in fields[: max(room, 0)] if name.lower() not in taken}
-    if not (own or added):
-        return dict(message)
-    return {**message, "MessageAttributes": {**own, **added}}
+    taken = {str(name).lower() for name in own}
+    free = {name: value for name, value in carrier.items() if name.lower() not in taken and name != XRAY_HEADER}
+    has_context = any(name != "baggage" and name.lower() in taken for name in carrier)
+    added = {} if has_context else _fitting(free, _MOST_ATTRIBUTES - len(own))
+    return {**message, "MessageAttributes": {**own, **added}} if given or added else dict(message)
 
 
-def _rank(name: str) -> int:
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER) - 2
+def _fitting(carrier: Mapping[str, str], room: int) -> dict[str, _Injected]:
+    """What fits of a carrier: `traceparent` first, then other formats as a whole, since half of B3 says something else, baggage last."""
+    others = [name for name in carrier if name not in ("traceparent", "tracestate", "baggage")]
+    chosen: list[str] = []
+    for names in (["traceparent"], others, ["tracestate"], ["baggage"]):
+        found = [name for name in names if name in carrier and _VALID_NAME.fullmatch(name)]
+        if len(chosen) + len(found) <= room:
+            chosen += found
+    return {name: _string(carrier[name]) for name in chosen}

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.propagators.textmap import DefaultGetter, TextMapPropagator
 from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -26,6 +26,9 @@ from .state import state
 XRAY_HEADER = "X-Amzn-Trace-Id"
 XRAY_KEY = "x-amzn-trace-id"
 XRAY_ENVIRONMENT = "_X_AMZN_TRACE_ID"
+
+_XRAY_KEYS = frozenset({XRAY_KEY})
+_STANDARD_KEYS = frozenset({"traceparent", "tracestate", "baggage", XRAY_KEY})
 
 
 @dataclass(frozen=True)
@@ -61,26 +64,19 @@ class Propagation:
     reads_environment: bool
     obeys_xray_sampling: bool
 
+    def reads(self, carrier: Carrier) -> bool:
+        """True when a carrier has a key that may hold a context."""
+        return any(not (keys and keys.isdisjoint(carrier)) for _, keys in self.propagators)
+
     def extract(self, carriers: Iterable[Carrier]) -> Extracted:
-        """The context of the first carrier that holds a valid one."""
-        unsampled: SpanContext | None = None
-        baggage_only: Context | None = None
+        """The context of the first carrier that holds a valid span, with the baggage of those before it."""
+        context, unsampled = Context(), None
         for carrier in carriers:
-            try:
-                context, by_xray = self._extract_one(carrier)
-            except Exception as error:
-                state.say_once(f"a trace context could not be read: {type(error).__name__}: {error}")
-                continue
-            if context is None:
-                continue
-            span_context = get_current_span(context).get_span_context()
-            if not span_context.is_valid:
-                baggage_only = baggage_only or context
-            elif by_xray is span_context and not span_context.trace_flags & 1 and not self.obeys_xray_sampling:
-                unsampled = unsampled or span_context
-            else:
-                return Extracted(context, unsampled)
-        return Extracted(baggage_only or Context(), unsampled)
+            context, found = self._extract_one(carrier, context)
+            if get_current_span(context).get_span_context().is_valid:
+                break
+            unsampled = unsampled or found
+        return Extracted(context, unsampled)
 
     def extract_invocation(self, carriers: tuple[Carrier, ...]) -> Extracted:
         """The same for the parent of an invocation, for which `xray-lambda` also reads Lambda's own variable.
@@ -90,42 +86,67 @@ class Propagation:
         header = os.environ.get(XRAY_ENVIRONMENT) if self.reads_environment else None
         if not header:
             return self.extract(carriers)
-        merged: dict[str, str] = {}
-        for carrier in reversed(carriers):
-            merged.update(carrier)
-        return self.extract(({**merged, XRAY_KEY: header}, *carriers))
+        without_xray = [{key: value for key, value in carrier.items() if key != XRAY_KEY} for carrier in carriers]
+        return self.extract((*without_xray, {XRAY_KEY: header}, *carriers))
 
     def inject(self) -> dict[str, str]:
         """The current context as a new carrier."""
         carrier: dict[str, str] = {}
         for propagator, _ in self.propagators:
-            propagator.inject(carrier)  # pyright: ignore[reportArgumentType] (the default of another parameter)
+            written: dict[str, str] = {}
+            try:
+                propagator.inject(written)  # pyright: ignore[reportArgumentType] (the default of another parameter)
+            except Exception as error:
+                _say_fault(propagator, "write", error)
+            else:
+                carrier.update(written)
         return {key: value for key, value in carrier.items() if value}
 
-    def _extract_one(self, carrier: Carrier) -> tuple[Context | None, SpanContext | None]:
-        """The context of one carrier, None when it holds nothing to read; and what X-Ray's propagator found in it."""
-        context: Context | None = None
-        by_xray: SpanContext | None = None
+    def _extract_one(self, carrier: Carrier, context: Context) -> tuple[Context, SpanContext | None]:
+        """The context with what one carrier adds to it; and the X-Ray span that is not sampled and therefore not added."""
+        unsampled: SpanContext | None = None
         for propagator, keys in self.propagators:
             if keys and keys.isdisjoint(carrier):
                 continue
-            reads_xray = XRAY_KEY in keys
-            readable = _with_xray_header(carrier) if reads_xray else carrier
-            context = propagator.extract(readable, Context() if context is None else context)
-            if reads_xray:
-                by_xray = get_current_span(context).get_span_context()
-        return context, by_xray
+            try:
+                readable = _with_readable_xray(carrier) if XRAY_KEY in keys and XRAY_KEY in carrier else carrier
+                found = propagator.extract(readable, context, _ANY_CASE) or context
+            except Exception as error:
+                _say_fault(propagator, "read", error)
+                continue
+            if found is not context and keys == _XRAY_KEYS and not self.obeys_xray_sampling:
+                span_context = get_current_span(found).get_span_context()
+                if not span_context.trace_flags & 1:
+                    unsampled = span_context
+                    continue
+            context = found
+        return context, unsampled
 
 
-def _with_xray_header(carrier: Carrier) -> Mapping[str, str]:
-    """The carrier with the X-Ray header under the one name that its propagator knows, without the parts that it chokes on."""
+class _AnyCase(DefaultGetter):
+    """Reads carriers, whose keys are in lower case, for propagators that spell theirs otherwise."""
+
+    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
+        return super().get(carrier, key.lower())
+
+
+_ANY_CASE = _AnyCase()
+
+
+def _say_fault(propagator: TextMapPropagator, verb: str, error: Exception) -> None:
+    """Says it without the error's text, in which a header's value may stand."""
+    state.say_once(f"{type(propagator).__name__} could not {verb} a trace context: {type(error).__name__}")
+
+
+def _with_readable_xray(carrier: Carrier) -> Carrier:
+    """The carrier with an X-Ray header that is free of what its propagator chokes on."""
     parts: dict[str, str] = {}
     for part in carrier[XRAY_KEY].split(";"):
         key, _, value = part.partition("=")
         parts[key.strip()] = value.strip()
     if parts.get("Sampled") not in ("0", "1"):
         parts["Sampled"] = "0"
-    return {**carrier, XRAY_HEADER: ";".join(f"{key}={parts[key]}" for key in ("Root", "Parent", "Sampled") if key in parts)}
+    return {**carrier, XRAY_KEY: ";".join(f"{key}={parts[key]}" for key in ("Root", "Parent", "Sampled") if key in parts)}
 
 
 def propagation() -> Propagation:
@@ -139,15 +160,16 @@ def propagation() -> Propagation:
 
 def build(settings: Settings) -> Propagation:
     """Propagators by name, W3C last so that it overrules the others. One that cannot be made is left out and said."""
-    made: list[TextMapPropagator] = []
-    names = [name for name in settings.propagators if name != "none"]
-    for name in sorted(names, key=lambda name: name == "tracecontext"):
+    made: list[tuple[TextMapPropagator, frozenset[str]]] = []
+    for name in settings.propagators:
         try:
-            made.append(_make(name) if isinstance(name, str) else name)
+            if name != "none":
+                propagator = _make(name) if isinstance(name, str) else name
+                made.append((propagator, _keys(propagator)))
         except Exception as error:
             state.say_once(f"OTEL_PROPAGATORS: {name!r} cannot be used ({error or type(error).__name__}), left out")
     return Propagation(
-        propagators=tuple((propagator, _keys(propagator)) for propagator in made),
+        propagators=tuple(sorted(made, key=lambda one: isinstance(one[0], TraceContextTextMapPropagator))),
         reads_environment="xray-lambda" in settings.propagators,
         obeys_xray_sampling=settings.unsampled_xray == "parent",
     )
@@ -182,8 +204,9 @@ def _from_entry_point(name: str) -> TextMapPropagator:
 
 
 def _keys(propagator: TextMapPropagator) -> frozenset[str]:
-    """The keys that a propagator reads. Jaeger's reads more than it names: baggage under a prefix."""
-    return frozenset(field.lower() for field in propagator.fields)
+    """The keys that a propagator reads, if known. It names those that it writes: for B3 and Jaeger, some of those that it reads."""
+    written = frozenset(field.lower() for field in propagator.fields)
+    return written if written <= _STANDARD_KEYS else frozenset()
 
 
 def inject_carrier() -> dict[str, str]:

@@ -108,7 +108,7 @@ def test_the_commands_are_those_that_the_tests_run_and_that_the_project_has() ->
     demo, invoke, tests = (block.strip() for block in blocks("sh"))
     environment, install, run = demo.split(" && ")
     assert environment == "python3 -m venv .venv"
-    assert install == ".venv/bin/pip install '.[examples]'"
+    assert install == ".venv/bin/pip install -q '.[examples]'"
     assert run == ".venv/bin/python examples/http_to_s3/demo.py"  # test_examples runs it
     assert demo in (ROOT / "examples" / "http_to_s3" / "README.md").read_text(encoding="utf-8")
     assert invoke == "lambda-otel invoke MODULE.HANDLER EVENT.json"  # as above, by way of `python -m`
