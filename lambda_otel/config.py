@@ -20,6 +20,8 @@ _T = TypeVar("_T")
 DEFAULT_ENDPOINT = "http://localhost:4318/v1/traces"
 DEFAULT_PROPAGATORS: tuple[Any, ...] = ("tracecontext", "baggage", "xray")
 
+_KNOWN_NAMES = frozenset({"tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "xray-lambda", "otlp", "console", "none"})
+
 
 class ConfigError(ValueError):
     """A setting without which nothing can be traced; its text names the variable and the value's fault."""
@@ -106,15 +108,17 @@ class _Reader:
         return None
 
     def choose(self, key: str, name: str, default: _T, parse: Callable[[str], _T], *fallbacks: str) -> _T:
-        """The override, else the parsed variable, else the default."""
-        if key in self.overrides:
-            return cast("_T", self.overrides[key])
-        for variable in (name, *fallbacks):
-            if (value := self.text(variable)) is not None:
+        """The override, else the parsed variable, else the default. An override that is text is parsed as a variable is."""
+        given = self.overrides.get(key)
+        if given is not None and not isinstance(given, str):
+            return cast("_T", given)
+        found = [(f"configure({key}=...)", given), *((variable, self.text(variable)) for variable in (name, *fallbacks))]
+        for source, value in found:
+            if value is not None:
                 try:
                     return parse(value)
-                except ValueError as error:
-                    self.problems.append(f"{variable}: {error}, using {default!r}")
+                except (ValueError, OverflowError) as error:
+                    self.problems.append(f"{source}: {error}, using {default!r}")
                     return default
         return default
 
@@ -128,13 +132,13 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
     """
     reader = _Reader(environ, overrides)
     choose, text = reader.choose, reader.text
-    propagators = choose("propagators", "OTEL_PROPAGATORS", DEFAULT_PROPAGATORS, _names)
+    propagators = choose("propagators", "OTEL_PROPAGATORS", DEFAULT_PROPAGATORS, _known_names)
     return Settings(
-        disabled=(text("OTEL_SDK_DISABLED") or "").lower() == "true",
+        disabled=choose("disabled", "OTEL_SDK_DISABLED", False, _boolean),
         function=text("AWS_LAMBDA_FUNCTION_NAME"),
         initialization=text("AWS_LAMBDA_INITIALIZATION_TYPE") or "on-demand",
-        exporters=choose("exporters", "OTEL_TRACES_EXPORTER", _default_exporters(reader), _names),
-        protocol=choose("protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", str, "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        exporters=choose("exporters", "OTEL_TRACES_EXPORTER", _default_exporters(reader), _known_names),
+        protocol=choose("protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", str.lower, "OTEL_EXPORTER_OTLP_PROTOCOL"),
         endpoint=_endpoint(reader),
         headers=_headers(reader),
         compression=choose(
@@ -174,6 +178,17 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _known_names(value: str) -> tuple[str, ...]:
+    """Names of which those of the specification count in any case; others are names of entry points."""
+    return tuple(name.lower() if name.lower() in _KNOWN_NAMES else name for name in _names(value))
+
+
+def _boolean(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise ValueError(f"must be true or false, not {value!r}")
+    return value.lower() == "true"
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -283,11 +298,16 @@ def _resource(reader: _Reader) -> Mapping[str, Any]:
 
     Source: https://opentelemetry.io/docs/specs/semconv/resource/faas/
     """
-    found = _lambda_resource(reader)
-    found.update(_resource_attributes(reader))
-    found.update(reader.overrides.get("resource_attributes") or {})
-    service = reader.overrides.get("service_name") or reader.text("OTEL_SERVICE_NAME")
-    service = service or found.get(semconv.SERVICE_NAME) or reader.text("AWS_LAMBDA_FUNCTION_NAME") or "unknown_service"
+    given: Mapping[str, Any] = reader.overrides.get("resource_attributes") or {}
+    found = {**_lambda_resource(reader), **_resource_attributes(reader), **given}
+    service = (
+        reader.overrides.get("service_name")
+        or given.get(semconv.SERVICE_NAME)
+        or reader.text("OTEL_SERVICE_NAME")
+        or found.get(semconv.SERVICE_NAME)
+        or reader.text("AWS_LAMBDA_FUNCTION_NAME")
+        or "unknown_service"
+    )
     return {**found, semconv.SERVICE_NAME: service}
 
 
@@ -316,7 +336,7 @@ def _resource_attributes(reader: _Reader) -> dict[str, str]:
     for item in _names(reader.text("OTEL_RESOURCE_ATTRIBUTES") or ""):
         key, equals, value = item.partition("=")
         if equals and key.strip():
-            found[key.strip()] = unquote(value.strip())
+            found[unquote(key.strip())] = unquote(value.strip())
         else:
             reader.problems.append("OTEL_RESOURCE_ATTRIBUTES: an item is not of the form key=value, left out")
     return found

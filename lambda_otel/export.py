@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
+from .delivery import Delivery, Exporter, Report
 from .state import logger
 
-Spans = Sequence[ReadableSpan]
-
 _MOST_PENDING = 4
-
-
-class Delivery(Enum):
-    """What became of a batch."""
-
-    DELIVERED = "delivered"
-    REJECTED = "rejected"  # sending it again cannot help
-    FAILED = "failed"  # may be sent again
-    UNANSWERED = "unanswered"  # sent whole, the answer is still out
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of a batch, and why.
-
-    Attributes:
-        delivery: What became of it.
-        reason: A few words for the log; empty when all is well.
-        lost: Spans of a delivered batch that the backend did not take.
-        retry_after: Seconds that the backend asks to wait.
-        ticket: With which an exporter can be asked for the answer that is out.
-    """
-
-    delivery: Delivery
-    reason: str = ""
-    lost: int = 0
-    retry_after: float = 0.0
-    ticket: Any = None
-
-
-DELIVERED = Report(Delivery.DELIVERED)
-
-
-class Exporter(Protocol):
-    """A way out for batches of spans that keeps a deadline (`time.monotonic`, seconds)."""
-
-    name: str
-
-    def export(self, spans: Spans, deadline: float) -> Report:
-        """Sends a batch; returns by the deadline and never raises."""
-        ...
-
-    def settle(self, ticket: Any, deadline: float) -> Report:
-        """What became of the batch with this ticket."""
-        ...
-
-    def abandon(self, ticket: Any) -> None:
-        """Stops waiting for the answer to the batch with this ticket."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +30,7 @@ class _Pending:
 class Breaker:
     """Stops trying a backend that is in trouble, for a time that doubles with every failure up to a limit."""
 
-    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+    FIRST_PAUSE, LONGEST_PAUSE, LONGEST_ASKED = 1.0, 30.0, 300.0
 
     def __init__(self) -> None:
         self._opened = 0.0
@@ -93,11 +42,16 @@ class Breaker:
         return 0 <= time.time() - self._opened < self._pause
 
     def fail(self, retry_after: float) -> bool:
-        """Notes a failure; True when it is the first in a row."""
+        """Notes a failure and how long the backend asks to wait; True when it is the first in a row."""
         first = not self._pause
-        self._pause = min(max(self._pause * 2, self.FIRST_PAUSE, retry_after), self.LONGEST_PAUSE)
+        pause = min(max(self._pause * 2, self.FIRST_PAUSE), self.LONGEST_PAUSE)
+        self._pause = max(pause, min(retry_after, self.LONGEST_ASKED))
         self._opened = time.time()
         return first
+
+    def close(self) -> None:
+        """Lets the next try come at once, without ending the row of failures."""
+        self._opened = 0.0
 
     def succeed(self) -> bool:
         """Notes a success; True when it ends a row of failures."""
@@ -110,10 +64,10 @@ class Buffer(SpanProcessor):
 
     Args:
         exporter: The way out.
-        limit: Spans that are kept.
+        limit: Spans that are kept, beside the few batches whose answers are out.
         batch_size: Spans in one request.
         patience: Seconds that an answer may stay out before its spans are sent again.
-        budget: Seconds for `force_flush` and `shutdown` when they are not told.
+        budget: Seconds for `shutdown`.
     """
 
     def __init__(self, exporter: Exporter, limit: int, batch_size: int, patience: float, budget: float) -> None:
@@ -125,13 +79,27 @@ class Buffer(SpanProcessor):
         self._breaker = Breaker()
         self._ended: deque[ReadableSpan] = deque()
         self._pending: list[_Pending] = []
-        self._dropped = 0
-        self._lock = threading.Lock()
+        self._dropped = self._dropped_before = 0
+        self._complaint = ""
+        self._make_locks()
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def _make_locks(self) -> None:
+        # Reentrant: a signal handler, or a generator that is collected as garbage, may end a span while this thread holds it.
+        self._lock = threading.RLock()
         self._flushing = threading.Lock()
+
+    def _start_anew(self) -> None:
+        """In a forked process: the spans so far are the parent's to send, and the locks may be held by its threads."""
+        self._make_locks()
+        for batch in self._pending:
+            self._exporter.abandon(batch.ticket)
+        self._pending.clear()
+        self._ended.clear()
 
     @property
     def dropped(self) -> int:
-        """Spans that were lost so far: too many to keep, or rejected by the backend."""
+        """Spans that were lost so far: too many to keep, or not taken by the backend."""
         return self._dropped
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -155,46 +123,57 @@ class Buffer(SpanProcessor):
 
         Args:
             budget: Seconds for all of it.
-            insist: Try even if the backend was in trouble a moment ago.
+            insist: Try even if the backend was in trouble a moment ago, and wait for answers that are out.
 
         Returns:
-            True only if everything that had ended has been accepted by the backend.
+            True only if everything that had ended since the flush before has been accepted by the backend.
         """
-        if not self._ended and not self._pending:
-            return True
+        budget = min(max(budget, 0.0), threading.TIMEOUT_MAX)
         deadline = time.monotonic() + budget
-        if not self._flushing.acquire(timeout=max(budget, 0)):
+        if not self._flushing.acquire(timeout=budget):
             return False
         try:
-            return self._flush(deadline, insist)
+            self._flush(deadline, insist)
+            lost, self._dropped_before = self._dropped - self._dropped_before, self._dropped
+            return not (self._ended or self._pending or lost)
         finally:
             self._flushing.release()
 
-    def _flush(self, deadline: float, insist: bool) -> bool:
-        lost_before = self._dropped
-        self._settle(time.monotonic())
+    def _flush(self, deadline: float, insist: bool) -> None:
+        self._settle(time.monotonic(), self._patience)
         if insist or not (self._breaker.is_open or len(self._pending) >= _MOST_PENDING):
             self._send(deadline)
-        if insist and not self._ended:
-            self._settle(deadline)
-        return not self._ended and not self._pending and self._dropped == lost_before
+        if insist and self._pending:
+            self._settle(deadline, self._patience)
+            self._send(deadline)
 
     def _send(self, deadline: float) -> None:
-        while spans := self._take():
-            report = self._exporter.export(spans, deadline)
-            if not self._note(spans, report):
+        while time.monotonic() < deadline and (spans := self._take()):
+            try:
+                report = self._exporter.export(spans, deadline)
+            except BaseException:
+                self._put_back(spans)
+                raise
+            if not self._book(spans, report):
+                self._note_failure(report)
                 return
-            if report.delivery is Delivery.DELIVERED:
-                self._resend_unanswered()
-            if time.monotonic() >= deadline:
-                return
+            self._note_success()
 
-    def _resend_unanswered(self) -> None:
-        """The backend answers newer requests: the answers that are still out were lost with their connections."""
-        pending, self._pending = self._pending, []
-        for batch in pending:
-            self._exporter.abandon(batch.ticket)
-            self._put_back(batch.spans)
+    def _note_failure(self, report: Report) -> None:
+        if self._breaker.fail(report.retry_after):
+            logger.warning(
+                "spans cannot be sent to %s: %s; they are kept and sent later, at most %d (LAMBDA_OTEL_FLUSH_TIMEOUT, "
+                "OTEL_BSP_MAX_QUEUE_SIZE)",
+                self._exporter.name,
+                report.reason,
+                self._limit,
+            )
+
+    def _note_success(self) -> None:
+        if self._breaker.succeed():
+            logger.warning("spans are being sent to %s again; %d were lost", self._exporter.name, self._dropped)
+        # The backend answers newer requests: the answers that are still out were lost with their connections.
+        self._settle(time.monotonic(), patience=0.0)
 
     def _take(self) -> list[ReadableSpan]:
         with self._lock:
@@ -205,50 +184,50 @@ class Buffer(SpanProcessor):
             self._ended.extendleft(reversed(spans))
             self._drop_oldest()
 
-    def _settle(self, deadline: float) -> None:
-        """Asks for the answers that were out; a batch whose answer has been out for too long is sent again."""
+    def _settle(self, deadline: float, patience: float) -> None:
+        """Asks for the answers that were out; a batch whose answer has been out for longer than the patience is sent again."""
         pending, self._pending = self._pending, []
-        for batch in pending:
+        for batch in reversed(pending):
             report = self._exporter.settle(batch.ticket, deadline)
-            if report.delivery is not Delivery.UNANSWERED:
-                self._note(batch.spans, report)
-            elif 0 <= time.time() - batch.since < self._patience:
-                self._pending.append(batch)
-            else:
-                self._exporter.abandon(batch.ticket)
-                self._put_back(batch.spans)
+            if report.delivery is Delivery.UNANSWERED:
+                if 0 <= time.time() - batch.since < patience:
+                    self._pending.insert(0, batch)
+                else:
+                    self._send_again(batch)
+            elif self._book(batch.spans, report):
+                self._breaker.close()
+            elif report.retry_after:
+                self._breaker.fail(report.retry_after)
 
-    def _note(self, spans: list[ReadableSpan], report: Report) -> bool:
-        """Books what became of a batch; True when the next one can go."""
-        if report.delivery is Delivery.DELIVERED:
-            if self._breaker.succeed():
-                logger.warning("spans are being sent to %s again; %d were lost", self._exporter.name, self._dropped)
-            if report.lost:
-                self._dropped += report.lost
-                logger.warning("%s did not take %d spans: %s", self._exporter.name, report.lost, report.reason)
-            return True
-        if report.delivery is Delivery.REJECTED:
-            self._dropped += len(spans)
-            logger.warning("%s rejected %d spans: %s", self._exporter.name, len(spans), report.reason)
-            return True
+    def _send_again(self, batch: _Pending) -> None:
+        self._exporter.abandon(batch.ticket)
+        self._put_back(batch.spans)
+
+    def _book(self, spans: list[ReadableSpan], report: Report) -> bool:
+        """Books what became of a batch; False when it has to be sent again, or its answer is out."""
+        if report.delivery is Delivery.FAILED:
+            self._put_back(spans)
+            return False
         if report.delivery is Delivery.UNANSWERED:
             self._pending.append(_Pending(spans, report.ticket, time.time()))
-        else:
-            self._put_back(spans)
-        if self._breaker.fail(report.retry_after):
-            logger.warning(
-                "spans cannot be sent to %s: %s; they are kept and sent later, at most %d (LAMBDA_OTEL_FLUSH_TIMEOUT, "
-                "OTEL_BSP_MAX_QUEUE_SIZE)",
-                self._exporter.name,
-                report.reason,
-                self._limit,
-            )
-        return False
+            if len(self._pending) > _MOST_PENDING:
+                self._send_again(self._pending.pop(0))
+            return False
+        lost = len(spans) if report.delivery is Delivery.REJECTED else report.lost
+        with self._lock:
+            self._dropped += lost
+        if lost and report.reason != self._complaint:
+            logger.warning("%s did not take %d of %d spans: %s", self._exporter.name, lost, len(spans), report.reason)
+        self._complaint = report.reason
+        return True
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Sends what has ended, within the time given; see `flush`."""
         return self.flush(timeout_millis / 1000, insist=True)
 
     def shutdown(self) -> None:
-        """Sends what has ended within the usual budget."""
-        self.flush(self._budget, insist=True)
+        """Sends what has ended within the usual budget; what is left is lost."""
+        deadline = time.monotonic() + self._budget
+        if not self.flush(self._budget, insist=True) and (left := len(self._ended) + sum(len(batch.spans) for batch in self._pending)):
+            logger.warning("%d spans were not sent to %s", left, self._exporter.name)
+        self._exporter.shutdown(deadline)

@@ -40,20 +40,39 @@ class Argument(NamedTuple):
     """An argument to record."""
 
     name: str
-    position: int
+    position: int | slice | None
     default: Any
+
+    def value(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What a call gives for it; `None` when that is nothing."""
+        if self.name in kwargs:
+            return kwargs[self.name]
+        if isinstance(self.position, slice):
+            return args[self.position] or None
+        if self.position is not None and self.position < len(args):
+            return args[self.position]
+        return None if self.default is inspect.Parameter.empty else self.default
 
 
 def arguments(function: Callable[..., Any], names: Sequence[str]) -> tuple[Argument, ...]:
-    """Where the named arguments are. A name that the function does not have is left out and logged."""
+    """Where the named arguments are. A name that the function does not take is left out and logged."""
     if not names:
         return ()
     parameters = parameters_of(function)
-    order = list(parameters)
-    unknown = [name for name in names if name not in parameters]
+    known = {parameter.name: _argument(parameter, position) for position, parameter in enumerate(parameters.values())}
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        known = {name: Argument(name, None, None) for name in names} | known
+    unknown = [name for name in names if name not in known]
     if unknown:
         logger.warning("capture: %s has no argument %s", qualified_name(function)[1], ", ".join(map(repr, unknown)))
-    return tuple(Argument(name, order.index(name), parameters[name].default) for name in names if name in parameters)
+    return tuple(known[name] for name in names if name in known)
+
+
+def _argument(parameter: inspect.Parameter, position: int) -> Argument:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return Argument(parameter.name, slice(position, None), None)
+    by_position = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    return Argument(parameter.name, position if by_position else None, parameter.default)
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -69,30 +88,39 @@ def is_method(function: Callable[..., Any]) -> bool:
     return next(iter(parameters_of(function)), None) in ("self", "cls")
 
 
+def argument_names(function: Callable[..., Any]) -> list[str]:
+    """The arguments that a function names, in order, without `self` or `cls`."""
+    parameters = list(parameters_of(function).values())[is_method(function) :]
+    return [parameter.name for parameter in parameters if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+
+
 def captured(wanted: Sequence[Argument], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, AttributeValue]:
     """The wanted arguments of one call as attributes."""
-    found: dict[str, AttributeValue] = {}
-    for name, position, default in wanted:
-        value = kwargs[name] if name in kwargs else args[position] if position < len(args) else default
-        if value is not None and value is not inspect.Parameter.empty:
-            found[name] = _attribute(value)
-    return found
+    values = {argument.name: argument.value(args, kwargs) for argument in wanted}
+    return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 
 def _attribute(value: Any) -> AttributeValue:
-    """Plain values and short lists of one plain type as they are, everything else as text of bounded length."""
-    if type(value) in (bool, int, float):
-        return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else str(value)
+    """Numbers and short lists of one plain type as they are, everything else as text of bounded length."""
     if type(value) in (list, tuple):
-        items = list(value[:_LONGEST_LIST])
-        if _is_plain_list(items):
+        items = [_plain(item) for item in value[:_LONGEST_LIST]]
+        if len(set(map(type, items))) == 1 and None not in items:
             return items
+    plain = _plain(value)
+    return _text(value) if plain is None else plain
+
+
+def _plain(value: Any) -> Any:
+    """A number or text that an attribute can hold; None for anything else."""
+    if type(value) is str:
+        return value[:_LONGEST_TEXT]
+    if type(value) is int:
+        return value if -(2**63) <= value < 2**63 else None
+    return value if type(value) in (bool, float) else None
+
+
+def _text(value: Any) -> str:
     try:
         return str(value)[:_LONGEST_TEXT]
     except Exception:
         return f"<{type(value).__name__}>"
-
-
-def _is_plain_list(values: Sequence[Any]) -> bool:
-    kinds = set(map(type, values))
-    return len(kinds) == 1 and kinds <= {str, bool, int, float}

@@ -2,48 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
-from opentelemetry.context import attach, detach
 from opentelemetry.trace import Span, set_span_in_context
 
-from .recording import end
+from .recording import Attached, end, make_current, restore
 
 Start = Callable[[tuple[Any, ...], dict[str, Any]], "Span | None"]
 
 
 class _Drive:
-    """The span of one generator."""
+    """The span of one generator, and its next step.
 
-    def __init__(self, span: Span | None) -> None:
+    Attributes:
+        over: True once the generator has returned or raised.
+    """
+
+    def __init__(self, span: Span | None, advance: Callable[[Any], Any]) -> None:
         self._span = span
+        self._next = [(advance, cast("Any", None))]
+        self.over = False
 
-    def step(self, advance: Callable[[Any], Any], value: Any) -> Any:
-        """Takes one step of a generator with the span current."""
-        if self._span is None:
-            return advance(value)
-        token = attach(set_span_in_context(self._span))
+    def then(self, advance: Callable[[Any], Any], value: Any) -> None:
+        """Says what to call in the next step, and with what: kept no longer than that, since it may be large or refer back to here."""
+        self._next.append((advance, value))
+
+    def step(self) -> Any:
+        """Takes a step of a generator with the span current."""
+        advance, value = self._next.pop()
+        attached = self._attach()
         try:
-            return advance(value)
-        finally:
-            detach(token)
+            item = advance(value)
+        except BaseException as error:
+            self._end(attached, error)
+            raise
+        _detach(attached)
+        return item
 
-    async def step_async(self, advance: Callable[[Any], Awaitable[Any]], value: Any) -> Any:
-        """Takes one step of an async generator with the span current."""
-        if self._span is None:
-            return await advance(value)
-        token = attach(set_span_in_context(self._span))
+    async def step_async(self) -> Any:
+        """Takes a step of an async generator with the span current."""
+        advance, value = self._next.pop()
+        attached = self._attach()
         try:
-            return await advance(value)
-        finally:
-            detach(token)
+            item = await advance(value)
+        except BaseException as error:
+            self._end(attached, error)
+            raise
+        _detach(attached)
+        return item
 
-    def end(self, error: BaseException | None = None) -> None:
-        """Ends the span."""
+    def _attach(self) -> Attached | None:
+        return None if self._span is None else make_current(set_span_in_context(self._span))
+
+    def _end(self, attached: Attached | None, error: BaseException) -> None:
+        self.over = True
+        _detach(attached)
         if self._span is not None:
-            end(self._span, error)
+            end(self._span, None if isinstance(error, (StopIteration, StopAsyncIteration)) else error)
+
+
+def _detach(attached: Attached | None) -> None:
+    if attached is not None:
+        restore(attached)
 
 
 def wrap_generator(function: Callable[..., Generator[Any, Any, Any]], start: Start) -> Callable[..., Any]:
@@ -52,25 +75,17 @@ def wrap_generator(function: Callable[..., Generator[Any, Any, Any]], start: Sta
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator = function(*args, **kwargs)
-        drive = _Drive(start(args, kwargs))
-        advance, value = generator.send, None
-        try:
-            while True:
-                item = drive.step(advance, value)
-                try:
-                    advance, value = generator.send, (yield item)
-                except GeneratorExit:
-                    result = drive.step(lambda _: generator.close(), None)
-                    drive.end()
-                    return result
-                except BaseException as thrown:
-                    advance, value = generator.throw, thrown
-        except StopIteration as stop:
-            drive.end()
-            return stop.value
-        except BaseException as error:
-            drive.end(error)
-            raise
+        drive = _Drive(start(args, kwargs), generator.send)
+        while True:
+            try:
+                drive.then(generator.send, (yield drive.step()))
+            except BaseException as error:
+                if not drive.over:
+                    drive.then(generator.throw, error)
+                elif isinstance(error, StopIteration):
+                    return error.value
+                else:
+                    raise
 
     return wrapper
 
@@ -81,25 +96,26 @@ def wrap_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], star
     @wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         generator = function(*args, **kwargs)
-        drive = _Drive(start(args, kwargs))
-        advance, value = generator.asend, None
-        try:
-            while True:
-                item = await drive.step_async(advance, value)
-                try:
-                    advance, value = generator.asend, (yield item)
-                except GeneratorExit:
-                    await drive.step_async(lambda _: generator.aclose(), None)
-                    drive.end()
+        drive = _Drive(start(args, kwargs), lambda value: _asend_first(generator, value))
+        while True:
+            try:
+                drive.then(generator.asend, (yield await drive.step_async()))
+            except BaseException as error:
+                if not drive.over:
+                    drive.then(generator.athrow, error)
+                elif isinstance(error, StopAsyncIteration):
+                    return
+                else:
                     raise
-                except BaseException as thrown:
-                    advance, value = generator.athrow, thrown
-        except StopAsyncIteration:
-            drive.end()
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            drive.end(error)
-            raise
 
     return wrapper
+
+
+def _asend_first(generator: AsyncGenerator[Any, Any], value: Any) -> Any:
+    """The first `asend`, hidden from the event loop: at its end it would close this generator while the one around it does."""
+    first_iteration = sys.get_asyncgen_hooks().firstiter
+    sys.set_asyncgen_hooks(firstiter=None)
+    try:
+        return generator.asend(value)
+    finally:
+        sys.set_asyncgen_hooks(firstiter=first_iteration)

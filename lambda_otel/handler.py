@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
+from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
 from . import semconv
-from .functions import calls, is_method, parameters_of, qualified_name, rewrap
-from .lifecycle import begin, finish, leave
+from .functions import argument_names, is_method, qualified_name, rewrap
+from .lifecycle import Running, begin, enter, finish, leave
 from .provider import prepare
 from .sources import SOURCES, Attributes, EventSource
 from .state import logger
@@ -59,18 +59,14 @@ def _wrap(handler: Any, name: str | None, attributes: Attributes, sources: Seque
     names, bound = _parameters(handler)
     _prepare()
 
-    def start(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        event, context = _event_and_context(names, args[bound:], kwargs)
-        return begin(event, context, sources, name, own_attributes)
-
-    if inspect.iscoroutinefunction(calls(handler)):
-        return _wrap_async(handler, start)
-
     @wraps(handler)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        invocation = start(args, kwargs)
+        event, context = _event_and_context(names, args[bound:], kwargs)
+        invocation = begin(event, context, sources, name, own_attributes)
         if invocation is None:
-            return handler(*args, **kwargs)
+            response = handler(*args, **kwargs)
+            return _run(response) if iscoroutine(response) else response
+        enter(invocation)
         try:
             response = handler(*args, **kwargs)
         except BaseException as error:
@@ -78,36 +74,33 @@ def _wrap(handler: Any, name: str | None, attributes: Attributes, sources: Seque
             finish(invocation, error=error)
             raise
         leave(invocation)
+        if iscoroutine(response):
+            return _run(_finished(invocation, response))
         finish(invocation, response)
         return response
 
     return wrapper
 
 
-def _wrap_async(handler: Callable[..., Coroutine[Any, Any, Any]], start: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler that can be called as Lambda does; called where a loop runs already, it returns a coroutine to await."""
-
-    async def invoke(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        invocation = start(args, kwargs)
-        if invocation is None:
-            return await handler(*args, **kwargs)
-        try:
-            response = await handler(*args, **kwargs)
-        except BaseException as error:
-            leave(invocation)
-            finish(invocation, error=error)
-            raise
+async def _finished(invocation: Running, handling: Coroutine[Any, Any, Any]) -> Any:
+    """The rest of the invocation of an `async def` handler."""
+    enter(invocation)
+    try:
+        response = await handling
+    except BaseException as error:
         leave(invocation)
-        finish(invocation, response)
-        return response
+        finish(invocation, error=error)
+        raise
+    leave(invocation)
+    finish(invocation, response)
+    return response
 
-    @wraps(handler)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from .loop import run  # asyncio is imported only for handlers that need it
 
-        return run(invoke(args, kwargs))
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Awaits an `async def` handler, as Lambda does not; called where a loop runs already, it is the caller's to await."""
+    from .loop import run  # asyncio is imported only for handlers that need it
 
-    return wrapper
+    return run(coroutine)
 
 
 def _prepare() -> None:
@@ -118,11 +111,10 @@ def _prepare() -> None:
 
 
 def _parameters(handler: Any) -> tuple[tuple[str, str], int]:
-    """The names of the parameters for event and context, and how many come before them: `self` or `cls` of a method."""
-    names = list(parameters_of(handler))
-    bound = 1 if is_method(handler) else 0
-    event, context, *_ = *names[bound : bound + 2], "event", "context"
-    return (event, context if len(names) > bound + 1 else "context"), bound
+    """The names of the arguments for event and context, and how many come before them: `self` or `cls` of a method."""
+    names = argument_names(handler)
+    event = names[0] if names else "event"
+    return (event, names[1] if len(names) > 1 else "context"), 1 if is_method(handler) else 0
 
 
 def _event_and_context(names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:

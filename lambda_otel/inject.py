@@ -37,6 +37,8 @@ def inject_http(headers: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     carrier = inject_carrier()
     replaced = {name.lower() for name in carrier}
+    if "traceparent" in replaced:
+        replaced.add("tracestate")
     kept = {name: value for name, value in _own_headers(headers).items() if str(name).lower() not in replaced}
     return {**kept, **carrier}
 
@@ -44,7 +46,7 @@ def inject_http(headers: Mapping[str, str] | None = None) -> dict[str, str]:
 def _own_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     try:
         return dict(headers or {})
-    except (TypeError, ValueError):
+    except Exception:
         logger.warning("inject_http: headers are a %s, not a mapping, and left out", type(headers).__name__)
         return {}
 
@@ -79,7 +81,11 @@ def _into_each(inject: _Inject, entries: str, message: dict[str, Any]) -> dict[s
     found = message[entries]
     if not isinstance(found, (list, tuple)):
         return dict(message)
-    return {**message, entries: [inject(entry, carrier) if isinstance(entry, dict) else entry for entry in cast("list[Any]", found)]}
+    return {**message, entries: [_into_entry(inject, entry, carrier) for entry in cast("list[Any]", found)]}
+
+
+def _into_entry(inject: _Inject, entry: Any, carrier: Mapping[str, str]) -> Any:
+    return inject(cast("dict[str, Any]", entry), carrier) if isinstance(entry, dict) else entry
 
 
 def _into_sqs(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:

@@ -68,19 +68,20 @@ def resolve_arn(arn: str | None, version: str | None) -> tuple[str | None, str |
     Source: https://opentelemetry.io/docs/specs/semconv/resource/cloud/ (`cloud.resource_id`)
     """
     parts = arn.split(":") if arn else []
-    if len(parts) == 8 and version:
-        return ":".join((*parts[:7], version)), parts[4] or None
-    return (arn, parts[4] or None) if len(parts) in (7, 8) else (None, None)
+    if len(parts) not in (7, 8) or parts[0] != "arn":
+        return None, None
+    resolved = ":".join((*parts[:7], version)) if version else None
+    return arn if len(parts) == 7 else resolved, parts[4] or None
 
 
 def remaining_seconds(context: object) -> float | None:
     """Seconds until the deadline, None when the context does not say."""
     try:
         remaining = cast("Any", context).get_remaining_time_in_millis()
+        usable = isinstance(remaining, (int, float)) and not isinstance(remaining, bool)
+        return remaining / 1000 if usable else None
     except Exception:
         return None
-    usable = isinstance(remaining, (int, float)) and not isinstance(remaining, bool)
-    return remaining / 1000 if usable else None
 
 
 def _get(context: object, name: str) -> Any:

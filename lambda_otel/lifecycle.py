@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import cached_property
+from typing import cast
+from weakref import WeakSet
 
-from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
+from opentelemetry.context import Context, create_key, get_value, set_value
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from . import semconv
@@ -14,11 +16,11 @@ from .invocation import Invocation, facts, remaining_seconds
 from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attributes
 from .propagation import propagation
 from .provider import flush_within
-from .recording import end, fail, start
+from .recording import Attached, end, fail, make_current, restore, start
 from .sources import Attributes, EventSource, Message, Trigger, recognize
 from .sources._fields import carrier, mapping, raw
 from .span_builder import batch_span, invocation_span, named_headers
-from .state import logger, state
+from .state import state
 
 _KEY = create_key("lambda_otel-invocation")
 
@@ -26,7 +28,7 @@ _KEY = create_key("lambda_otel-invocation")
 _MOST_OPEN_RECORDS = 2048
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
     """An invocation that is running.
 
@@ -37,7 +39,8 @@ class Running:
         span: The SERVER span; None when none is recorded.
         owned: False when somebody else made the span, and will end and send it.
         batch: The CONSUMER span around the messages, None without messages.
-        token: Ends what `begin` has made current.
+        context: What is current while the handler runs.
+        attached: Ends that.
         records: Ended record spans that wait for the result: identifier, span, end time.
         over: True once the handler has returned.
     """
@@ -48,9 +51,19 @@ class Running:
     span: Span | None = None
     owned: bool = True
     batch: Span | None = None
-    token: Any = None
+    context: Context = field(default_factory=Context)
+    attached: Attached | None = None
     records: list[tuple[str, Span, int]] = field(default_factory=list[tuple[str, Span, int]])
     over: bool = False
+
+    @cached_property
+    def destinations(self) -> dict[str | None, str | None]:
+        """Where the message with an identifier comes from, None where the event does not say."""
+        found: dict[str | None, str | None] = {}
+        for message in self.trigger.batch.messages if self.trigger.batch else ():
+            known = found.setdefault(message.id, message.destination)
+            found[message.id] = message.destination if known == message.destination else None
+        return found
 
     def keep_record(self, item: str | None, span: Span, end_time: int) -> bool:
         """Keeps a record span open until the result is known; False when it should end at once."""
@@ -60,13 +73,25 @@ class Running:
         return True
 
 
+_unfinished: WeakSet[Running] = WeakSet()
+
+
 def running() -> Running | None:
     """The invocation that this code runs in."""
-    return cast("Running | None", get_value(_KEY))
+    found = cast("Running | None", get_value(_KEY))
+    return None if found is None or found.over else found
+
+
+def running_anywhere() -> Running | None:
+    """The same; in a thread that carries no context the only one of the process, as Lambda runs no two at a time."""
+    found = running()
+    if found is None and len(_unfinished) == 1:
+        found = next(iter(_unfinished), None)
+    return found
 
 
 def begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes) -> Running | None:
-    """Starts the spans of an invocation and makes them current, in an otherwise empty context.
+    """Starts the spans of an invocation, to be made current by `enter`.
 
     Args:
         event: As the handler gets it; only read.
@@ -84,7 +109,7 @@ def begin(event: object, context: object, sources: Sequence[EventSource], name: 
         cold, state.invoked = not state.invoked, True
         return _begin(raw(event), context, sources, name, attributes, cold)
     except Exception as error:
-        logger.warning("invocation not traced: %s: %s", type(error).__name__, error)
+        state.say_once(f"invocation not traced: {type(error).__name__}: {error}")
         return None
 
 
@@ -106,7 +131,8 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
         batch = batch_span(trigger.batch, settings, propagators)
         found.batch = start(batch.name, batch.kind, batch.attributes, current, batch.links)
         current = _with_span(current, found.batch)
-    found.token = attach(set_value(_KEY, found, current))
+    found.context = set_value(_KEY, found, current)
+    _unfinished.add(found)
     return found
 
 
@@ -124,43 +150,55 @@ def _span_of_layer(invocation: Invocation) -> Span | None:
     return current if invocation.request_id in known else None
 
 
-def finish(found: Running, response: object = None, error: BaseException | None = None) -> None:
-    """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
-    try:
-        found.over = True
-        _end_spans(found, response, error)
-    except Exception as fault:
-        logger.warning("invocation not fully traced: %s: %s", type(fault).__name__, fault)
-    try:
-        if found.owned:
-            flush_within(remaining_seconds(found.lambda_context))
-    except Exception as fault:
-        logger.warning("spans not sent: %s: %s", type(fault).__name__, fault)
+def enter(found: Running) -> None:
+    """Makes the spans of an invocation current, in an otherwise empty context."""
+    found.attached = make_current(found.context)
 
 
 def leave(found: Running) -> None:
     """Makes current what was so before the invocation."""
-    if found.token is not None:
-        detach(found.token)
-        found.token = None
+    if found.attached is not None:
+        restore(found.attached)
+        found.attached = None
 
 
-def _end_spans(found: Running, response: object, error: BaseException | None) -> None:
-    outcome = SUCCESS if error is not None else of_response(found.trigger.answer, response)
-    for item, span, end_time in found.records:
-        if outcome.all_failed or item in outcome.failed_items:
-            fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
+def finish(found: Running, response: object = None, error: BaseException | None = None) -> None:
+    """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
+    found.over = True
+    _unfinished.discard(found)
+    try:
+        _note_outcome(found, response, error)
+    except Exception as fault:
+        state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
+    _end_spans(found, error)
+    try:
+        if found.owned:
+            flush_within(remaining_seconds(found.lambda_context))
+    except Exception as fault:
+        state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
+
+
+def _end_spans(found: Running, error: BaseException | None) -> None:
+    for _, span, end_time in found.records:
         end(span, end_time=end_time)
     if found.batch is not None:
-        _note_failures(found.batch, outcome, found.trigger)
         end(found.batch, error)
+    if found.span is not None and found.owned:
+        end(found.span, error)
+
+
+def _note_outcome(found: Running, response: object, error: BaseException | None) -> None:
+    outcome = SUCCESS if error is not None else of_response(found.trigger.answer, response)
+    for item, span, _ in found.records:
+        if outcome.all_failed or item in outcome.failed_items:
+            fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
+    if found.batch is not None:
+        _note_failures(found.batch, outcome, found.trigger)
     if found.span is not None:
         for key, value in {**status_attributes(outcome), **_response_headers(response)}.items():
             found.span.set_attribute(key, value)
         if outcome.error_type:
             fail(found.span, outcome.error_type)
-        if found.owned:
-            end(found.span, error)
 
 
 def _note_failures(batch: Span, outcome: Outcome, trigger: Trigger) -> None:

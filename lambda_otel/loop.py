@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _loop: asyncio.AbstractEventLoop | None = None
+_in_use = threading.Lock()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
@@ -17,8 +19,17 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _kept().run_until_complete(coroutine)
+        return _run(coroutine)
     return coroutine
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    if not _in_use.acquire(blocking=False):  # by another thread, as in a server for local tests
+        return asyncio.run(coroutine)
+    try:
+        return _kept().run_until_complete(coroutine)
+    finally:
+        _in_use.release()
 
 
 def _kept() -> asyncio.AbstractEventLoop:

@@ -85,7 +85,7 @@ def _status_code(response: object, missing: int | None) -> int | None:
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
         return None
-    return code if 100 <= code <= 599 else None
+    return int(code) if 100 <= code <= 599 else None
 
 
 _ABSENT = object()

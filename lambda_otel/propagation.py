@@ -64,9 +64,9 @@ class Propagation:
     reads_environment: bool
     obeys_xray_sampling: bool
 
-    def reads(self, carrier: Carrier) -> bool:
-        """True when a carrier has a key that may hold a context."""
-        return any(not (keys and keys.isdisjoint(carrier)) for _, keys in self.propagators)
+    def reads(self, carriers: tuple[Carrier, ...]) -> bool:
+        """True when one of the carriers has a key that may hold a context."""
+        return any(not (keys and keys.isdisjoint(carrier)) for carrier in carriers for _, keys in self.propagators)
 
     def extract(self, carriers: Iterable[Carrier]) -> Extracted:
         """The context of the first carrier that holds a valid span, with the baggage of those before it."""

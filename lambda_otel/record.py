@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, overload
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from . import semconv
-from .functions import calls, is_method, qualified_name, rewrap
-from .lifecycle import Running, running
+from .functions import argument_names, calls, is_method, qualified_name, rewrap
+from .lifecycle import Running, running_anywhere
 from .propagation import propagation
-from .recording import end, start
+from .recording import end, make_current, restore, start
 from .sources import SOURCES, Attributes, Message
 from .sources._fields import raw
 from .span_builder import message_span
-from .state import logger, state
+from .state import state
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,9 +55,10 @@ def traced_record(process: Any = None, /, *, name: str | None = None, attributes
 def _wrap(process: Any, name: str | None, attributes: Attributes) -> Any:
     own_attributes = {semconv.CODE_FUNCTION_NAME: ".".join(qualified_name(process)), **attributes}
     bound = 1 if is_method(process) else 0
+    keyword = next(iter(argument_names(process)), "record")
 
     def open_record(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Record | None:
-        record = kwargs["record"] if "record" in kwargs else args[bound] if len(args) > bound else next(iter(kwargs.values()), None)
+        record = kwargs["record"] if "record" in kwargs else args[bound] if len(args) > bound else kwargs.get(keyword)
         return _open(record, name, own_attributes)
 
     if inspect.iscoroutinefunction(calls(process)):
@@ -100,11 +101,11 @@ class _Record:
         self._span = span
         self._item = item
         self._invocation = invocation
-        self._token = attach(context)
+        self._attached = make_current(context)
 
     def close(self, error: BaseException | None = None) -> None:
         """Ends the span; if all went well, only once the handler's result has said so too."""
-        detach(self._token)
+        restore(self._attached)
         if error is None and self._invocation and self._invocation.keep_record(self._item, self._span, time.time_ns()):
             return
         end(self._span, error)
@@ -113,7 +114,7 @@ class _Record:
 def _open(record: object, name: str | None, attributes: Attributes) -> _Record | None:
     """Starts the span of a record; None when none is recorded or something of ours failed."""
     try:
-        invocation = running()
+        invocation = running_anywhere()
         message = _message(raw(record), invocation)
         plan = message_span(message, state.settings, propagation())
         parent = _parent(invocation)
@@ -122,7 +123,7 @@ def _open(record: object, name: str | None, attributes: Attributes) -> _Record |
             return None
         return _Record(span, message.item, invocation, set_span_in_context(span, parent))
     except Exception as error:
-        logger.warning("record not traced: %s: %s", type(error).__name__, error)
+        state.say_once(f"record not traced: {type(error).__name__}: {error}")
         return None
 
 
@@ -138,10 +139,9 @@ def _message(record: object, invocation: Running | None) -> Message:
 
 def _with_destination(message: Message, invocation: Running | None) -> Message:
     """A message that does not say where it comes from (RabbitMQ) comes from where the event says that it does."""
-    batch = invocation.trigger.batch if invocation else None
-    if message.destination or batch is None:
+    if message.destination or invocation is None:
         return message
-    return next((found for found in batch.messages if found._replace(destination=None) == message), message)
+    return message._replace(destination=invocation.destinations.get(message.id))
 
 
 def _parent(invocation: Running | None) -> Context:

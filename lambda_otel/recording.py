@@ -1,11 +1,14 @@
-"""Starting, failing and ending spans without ever raising into the code that they surround."""
+"""Starting, failing and ending spans, and making them current, without ever raising into the code that they surround."""
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
+from contextvars import ContextVar, Token
+from typing import NamedTuple
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Link, Span, SpanKind, get_current_span
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -13,9 +16,38 @@ from . import semconv
 from .outcome import error_type, is_error, message
 from .provider import telemetry
 from .sources import Attributes
-from .state import logger, state
+from .state import state
 
 _RECORDED = "_lambda_otel_recorded"
+
+_here: ContextVar[None] = ContextVar("lambda_otel_here")
+
+
+class Attached(NamedTuple):
+    """A context that was made current."""
+
+    token: Token[Context]
+    here: Token[None]
+
+
+def make_current(context: Context) -> Attached:
+    """Makes a context current until `restore`."""
+    return Attached(attach(context), _here.set(None))
+
+
+def restore(attached: Attached) -> bool:
+    """Makes current what was so before.
+
+    Returns:
+        False in another thread or task than that of `make_current`, where nothing needs to be done: coroutines and generators that
+        are thrown away end wherever the garbage collector runs.
+    """
+    try:
+        _here.reset(attached.here)
+    except ValueError:
+        return False
+    detach(attached.token)
+    return True
 
 
 def start(
@@ -57,22 +89,30 @@ def end(span: Span, error: BaseException | None = None, end_time: int | None = N
     try:
         if error is not None and is_error(error) and span.is_recording():
             _note(span, error)
+    except Exception as fault:
+        state.say_once(f"an exception could not be recorded: {type(fault).__name__}: {fault}")
+    try:
         span.end(end_time)
     except Exception as fault:
-        logger.debug("a span could not be ended: %s", fault)
+        state.say_once(f"a span could not be ended: {type(fault).__name__}: {fault}")
 
 
 def _note(span: Span, error: BaseException) -> None:
     """Status and `error.type`; the event only on the innermost of the spans that an exception passes."""
-    trace_id = span.get_span_context().trace_id
-    if getattr(error, _RECORDED, None) != trace_id:
+    if not _passes(span, error):
         span.add_event("exception", _exception_attributes(error))
-        try:
-            setattr(error, _RECORDED, trace_id)
-        except Exception:
-            logger.debug("%s takes no attribute, its event may be recorded twice", type(error).__name__)
     span.set_attribute(semconv.ERROR_TYPE, error_type(error))
     span.set_status(Status(StatusCode.ERROR, message(error)))
+
+
+def _passes(span: Span, error: BaseException) -> bool:
+    """True when an inner span has the event of this exception; a span that has started since then sees it raised anew."""
+    trace_id, marks = span.get_span_context().trace_id, vars(error)
+    seen_in, seen_at = marks.get(_RECORDED, (0, 0))
+    if seen_in == trace_id and getattr(span, "start_time", 0) <= seen_at:
+        return True
+    marks[_RECORDED] = trace_id, time.time_ns()
+    return False
 
 
 def _exception_attributes(error: BaseException) -> Attributes:
@@ -88,7 +128,7 @@ def _exception_attributes(error: BaseException) -> Attributes:
     }
 
 
-def fail(span: Span, kind: str, description: str | None = None) -> None:
+def fail(span: Span, kind: str) -> None:
     """Marks a span as failed with this `error.type`."""
     span.set_attribute(semconv.ERROR_TYPE, kind)
-    span.set_status(Status(StatusCode.ERROR, description))
+    span.set_status(Status(StatusCode.ERROR))

@@ -6,7 +6,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and .../mes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
@@ -18,6 +18,7 @@ from .propagation import Propagation
 from .sources import Attributes, Batch, Carrier, Message, Trigger
 from .sources._base import NOTHING, AttributeValue
 from .sources._fields import carrier, mapping, same
+from .sources._http import span_name
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,8 @@ class SpanPlan:
 def invocation_span(trigger: Trigger, invocation: Invocation, settings: Settings, propagation: Propagation) -> SpanPlan:
     """The SERVER span of an invocation."""
     parent = propagation.extract_invocation(_parent_carriers(trigger, invocation, settings))
-    attributes = {
-        semconv.FAAS_TRIGGER: trigger.faas_trigger,
-        **invocation.attributes(),
-        **_with_known_method(trigger.attributes, settings.known_methods),
-    }
+    trigger = _with_known_method(trigger, settings.known_methods)
+    attributes = {semconv.FAAS_TRIGGER: trigger.faas_trigger, **invocation.attributes(), **trigger.attributes}
     if settings.capture:
         attributes.update(_opted_in(trigger.opt_in, settings))
         attributes.update(named_headers(semconv.HTTP_REQUEST_HEADER, trigger.headers, settings))
@@ -78,20 +76,20 @@ def message_carriers(message: Message, settings: Settings) -> tuple[Carrier, ...
     return message.carriers + _named_carrier(message.payload, settings) if settings.context_key else message.carriers
 
 
-def _with_known_method(attributes: Attributes, known: frozenset[str] | None) -> Attributes:
-    """The request method by the user's own list of known methods, where there is one."""
-    method = attributes.get(semconv.HTTP_REQUEST_METHOD)
+def _with_known_method(trigger: Trigger, known: frozenset[str] | None) -> Trigger:
+    """The trigger with its request method, and the name made of it, by the user's own list of known methods, where there is one."""
+    method = trigger.attributes.get(semconv.HTTP_REQUEST_METHOD)
     if known is None or not isinstance(method, str):
-        return attributes
-    original = attributes.get(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
-    changed = {key: value for key, value in attributes.items() if key != semconv.HTTP_REQUEST_METHOD_ORIGINAL}
+        return trigger
+    original = trigger.attributes.get(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
+    attributes = {key: value for key, value in trigger.attributes.items() if key != semconv.HTTP_REQUEST_METHOD_ORIGINAL}
     if original in known:
-        return {**changed, semconv.HTTP_REQUEST_METHOD: original}
-    return {
-        **changed,
-        semconv.HTTP_REQUEST_METHOD: semconv.HTTP_METHOD_OTHER,
-        semconv.HTTP_REQUEST_METHOD_ORIGINAL: original,
-    }
+        attributes[semconv.HTTP_REQUEST_METHOD] = original
+    else:
+        attributes[semconv.HTTP_REQUEST_METHOD] = semconv.HTTP_METHOD_OTHER
+        attributes[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = original
+    is_derived = trigger.name == span_name(trigger.attributes)
+    return replace(trigger, attributes=attributes, name=span_name(attributes) if is_derived else trigger.name)
 
 
 def _opted_in(attributes: Attributes, settings: Settings) -> Attributes:
@@ -115,7 +113,7 @@ def batch_span(batch: Batch, settings: Settings, propagation: Propagation) -> Sp
     messages = batch.messages
     destination = same([message.destination for message in messages])
     attributes: dict[str, AttributeValue] = {**_operation(batch.system, destination), **_shared(messages)}
-    if not batch.single:
+    if not batch.single or len(messages) != 1:
         attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(messages)
     elif messages[0].id:
         attributes[semconv.MESSAGING_MESSAGE_ID] = messages[0].id
@@ -170,7 +168,7 @@ def _links(messages: Sequence[Message], varying: bool, settings: Settings, propa
         if not carriers:
             continue
         if len(links) >= settings.max_links:
-            return tuple(links.values()), sum(bool(message_carriers(left_out, settings)) for left_out in messages[index:])
+            return tuple(links.values()), sum(propagation.reads(message_carriers(left_out, settings)) for left_out in messages[index:])
         context = propagation.extract(carriers).span_context
         if context is not None:
             links[context.trace_id, context.span_id, message.id] = Link(context, _link_attributes(message, varying))

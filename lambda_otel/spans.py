@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar, Token
 from functools import wraps
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, cast, overload
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import get_current
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from . import semconv
 from .functions import arguments, calls, captured, qualified_name, rewrap
 from .generators import Start, wrap_async_generator, wrap_generator
-from .recording import end, start
+from .recording import Attached, end, make_current, restore, start
 from .sources import Attributes
 from .state import logger
 
@@ -51,8 +50,8 @@ def span(
         target: The function, when used bare; otherwise the name of the span, by default the function's qualified name.
         kind: Kind of the span.
         attributes: Attributes of each span.
-        capture: Names of arguments to record as attributes of the same names; none by default. Plain values and lists are recorded as
-            they are, other objects as at most 256 characters of text.
+        capture: Names of arguments to record as attributes of the same names; none by default. Numbers are recorded as they are,
+            everything else as at most 256 characters of text, a list of one of these as at most 64 items.
 
     Returns:
         The decorated function, or an object that decorates functions and surrounds blocks.
@@ -62,14 +61,11 @@ def span(
     return scope if target is None or name is not None else scope(cast("Callable[..., Any]", target))
 
 
-class _Entered(NamedTuple):
+class _Block(NamedTuple):
+    """A block that is open."""
+
     span: Span | None
-    token: Token[Context] | None
-    outer: _Entered | None
-
-
-# Blocks that are open in this thread or task, so that one object can be entered by several at a time.
-_entered: ContextVar[_Entered | None] = ContextVar("lambda_otel_entered", default=None)
+    attached: Attached
 
 
 class SpanScope:
@@ -80,6 +76,7 @@ class SpanScope:
         self._kind = kind
         self._attributes = attributes
         self._capture = capture
+        self._blocks: list[_Block] = []
 
     def __call__(self, function: F) -> F:
         """Decorates a function; static, class and property methods as well."""
@@ -88,19 +85,23 @@ class SpanScope:
     def __enter__(self) -> Span:
         """Starts the span and makes it current; where none is recorded, the current one stays."""
         started = start(self._name or "span", self._kind, self._attributes)
-        token = None if started is None else attach(set_span_in_context(started))
-        _entered.set(_Entered(started, token, _entered.get()))
+        attached = make_current(get_current() if started is None else set_span_in_context(started))
+        self._blocks.append(_Block(started, attached))
         return started or get_current_span()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Ends the span; an exception is recorded and goes on."""
-        entered = _entered.get()
-        if entered is None:
-            return
-        _entered.set(entered.outer)
-        if entered.span is not None and entered.token is not None:
-            detach(entered.token)
-            end(entered.span, error)
+        block = self._leave()
+        if block is not None and block.span is not None:
+            end(block.span, error)
+
+    def _leave(self) -> _Block | None:
+        """The block that ends: the last one entered in this thread or task; where none was, the last one of all."""
+        blocks = self._blocks[::-1]
+        block = next((block for block in blocks if restore(block.attached)), blocks[0] if blocks else None)
+        if block is not None:
+            self._blocks.remove(block)
+        return block
 
     async def __aenter__(self) -> Span:
         """As `__enter__`."""
@@ -143,14 +144,14 @@ def _wrap(function: Callable[..., Any], begin: Start) -> Callable[..., Any]:
         started = begin(args, kwargs)
         if started is None:
             return function(*args, **kwargs)
-        token = attach(set_span_in_context(started))
+        attached = make_current(set_span_in_context(started))
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            detach(token)
+            restore(attached)
             end(started, error)
             raise
-        detach(token)
+        restore(attached)
         end(started)
         return result
 
@@ -163,16 +164,14 @@ def _wrap_coroutine(function: Callable[..., Any], begin: Start) -> Callable[...,
         started = begin(args, kwargs)
         if started is None:
             return await function(*args, **kwargs)
-        token = attach(set_span_in_context(started))
+        attached = make_current(set_span_in_context(started))
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            # A coroutine that is thrown away is closed in whatever context the garbage collector runs in.
-            if not isinstance(error, GeneratorExit) or get_current_span() is started:
-                detach(token)
+            restore(attached)
             end(started, error)
             raise
-        detach(token)
+        restore(attached)
         end(started)
         return result
 

@@ -45,12 +45,13 @@ class State:
     @property
     def settings(self) -> Settings:
         """The settings, read from the environment on first use; what is wrong with them is said once."""
-        if self._settings is None:
+        found = self._settings
+        if found is None:
             with self.lock:
-                self._settings = read(os.environ, self.overrides)
-                for problem in self._settings.problems:
+                found = self._settings = read(os.environ, self.overrides)
+                for problem in found.problems:
                     self.say_once(problem)
-        return self._settings
+        return found
 
     def configure(self, overrides: dict[str, Any]) -> None:
         """Adds overrides and forgets what was made without them."""

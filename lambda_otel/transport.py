@@ -6,25 +6,31 @@ left is set anew before each operation on the socket.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .call import Call
+from .http_response import Answer, Parser
+
 if TYPE_CHECKING:
     import ssl
 
 # Load balancers and address translation forget idle connections without a word, the earliest after a minute.
 _IDLE_LIMIT = 50.0
-_LONGEST_ANSWER = 1 << 20
 
 
 class TransportError(Exception):
     """The request failed. Whether the peer has read it is unknown."""
+
+
+class StaleConnectionError(TransportError):
+    """A connection that was kept has turned out to be closed. A new one may do."""
 
 
 class UnansweredError(Exception):
@@ -32,21 +38,12 @@ class UnansweredError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A response; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
 class Target:
     """Where requests go and what goes with each of them.
 
     Attributes:
-        url: `http` or `https`, valid.
-        headers: Sent with each request.
+        url: `http` or `https`, valid, in ASCII.
+        headers: Sent with each request; names in lower case.
         certificate: File with the certificates of the authorities to trust; the system's without one.
         client_certificate: File with the client's certificate.
         client_key: File with its key.
@@ -73,8 +70,8 @@ class Client:
         self.port = parts.port or (443 if secure else 80)
         self._tls = _tls_context(target) if secure else None
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
-        lines += [f"{name}: {value}" for name, value in target.headers.items()]
+        headers = {"host": parts.netloc.rpartition("@")[2], **target.headers}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         self._head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
 
     def request(self, body: bytes) -> bytes:
@@ -83,7 +80,7 @@ class Client:
 
     def connect(self, deadline: float) -> socket.socket:
         """A connected socket, its TLS handshake done; tries each address of the host in turn."""
-        failure: OSError = OSError("the host has no address")
+        failure: Exception = OSError("the host has no address")
         for family, kind, protocol, _, address in self._addresses(deadline):
             sock = socket.socket(family, kind, protocol)
             try:
@@ -91,7 +88,7 @@ class Client:
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return self._handshake(sock, deadline)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 failure = error
                 sock.close()
         raise failure
@@ -105,24 +102,16 @@ class Client:
     def _addresses(self, deadline: float) -> list[Any]:
         """Resolves the host. The system's resolver knows no deadline, so a name that is not local is left to a thread."""
         if self.host == "localhost" or not self.host.strip("0123456789.") or ":" in self.host:
-            return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        found: list[Any] = []
-        faults: list[OSError] = []
-
-        def resolve() -> None:
-            try:
-                found.extend(socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
-            except OSError as error:
-                faults.append(error)
-
-        thread = threading.Thread(target=resolve, name="lambda_otel-resolve", daemon=True)
-        thread.start()
-        thread.join(_left(deadline))
-        if faults:
-            raise faults[0]
-        if not found:
+            return self._resolve()
+        call = Call(self._resolve)
+        if not call.wait(deadline):
             raise TimeoutError("timed out resolving the host")
-        return found
+        if call.error:
+            raise call.error
+        return call.result
+
+    def _resolve(self) -> list[Any]:
+        return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
 
 
 def _tls_context(target: Target) -> ssl.SSLContext:
@@ -147,19 +136,22 @@ class Connection:
     def __init__(self, client: Client, deadline: float) -> None:
         try:
             self._socket: socket.socket | None = client.connect(deadline)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise TransportError(_fault(error)) from error
         self._client = client
-        self._received = b""
+        self._response = Parser()
+        self._kept = False
         self._used = time.time()
+        self._process = os.getpid()
 
     @property
     def usable(self) -> bool:
-        """True while another request can be sent; False when the peer has closed, or nothing was said for too long."""
-        if self._socket is None or not 0 <= time.time() - self._used < _IDLE_LIMIT:
+        """True while another request can be sent: the peer has not closed, was heard of lately, and this is not a forked process."""
+        if self._socket is None or os.getpid() != self._process or not 0 <= time.time() - self._used < _IDLE_LIMIT:
             return False
-        readable, _, _ = select.select([self._socket], [], [], 0)
-        return not readable
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def post(self, body: bytes, deadline: float) -> Answer:
         """Sends a request and reads the answer.
@@ -172,41 +164,33 @@ class Connection:
             TransportError: The connection failed, or the answer is not HTTP.
             UnansweredError: The deadline has passed, the request was sent whole.
         """
+        self._response = Parser()
         try:
             rest = memoryview(self._client.request(body))
             while rest:
                 rest = rest[self._timed(deadline).send(rest) :]
         except OSError as error:
-            self.close()
-            raise TransportError(_fault(error)) from error
+            raise self._failed(error) from error
         return self.answer(deadline)
 
     def answer(self, deadline: float) -> Answer:
         """Reads the answer to the request that was sent; raises as `post` does."""
         try:
-            answer, keep = self._read(deadline)
+            while (answer := self._response.feed(self._timed(deadline).recv(65536))) is None:
+                pass
         except TimeoutError as error:
             raise UnansweredError from error
         except (OSError, ValueError) as error:
-            self.close()
-            raise TransportError(_fault(error)) from error
-        self._received = b""
-        self._used = time.time()
-        if not keep:
+            raise self._failed(error) from error
+        self._kept, self._used = True, time.time()
+        if self._response.unread or not answer.keeps:
             self.close()
         return answer
 
-    def _read(self, deadline: float) -> tuple[Answer, bool]:
-        ended = False
-        while (parsed := _parse(self._received, ended)) is None:
-            if ended:
-                raise ConnectionResetError("closed without an answer")
-            data = self._timed(deadline).recv(65536)
-            ended = not data
-            self._received += data
-            if len(self._received) > _LONGEST_ANSWER:
-                raise ValueError("the answer is too long")
-        return parsed
+    def _failed(self, error: Exception) -> TransportError:
+        self.close()
+        is_stale = self._kept and self._response.is_empty and not isinstance(error, TimeoutError)
+        return (StaleConnectionError if is_stale else TransportError)(_fault(error))
 
     def _timed(self, deadline: float) -> socket.socket:
         if self._socket is None:
@@ -223,59 +207,4 @@ class Connection:
 
 
 def _fault(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "timed out"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def _parse(data: bytes, ended: bool) -> tuple[Answer, bool] | None:
-    """The answer in these bytes and whether the connection can be kept; None while it is incomplete.
-
-    Raises:
-        ValueError: The bytes are not an HTTP/1.x response.
-    """
-    head, blank_line, rest = data.partition(b"\r\n\r\n")
-    if not blank_line:
-        return None
-    status, headers = _parse_head(head)
-    if 100 <= status < 200:
-        return _parse(rest, ended)
-    keep = "close" not in headers.get("connection", "").lower() and not head.startswith(b"HTTP/1.0")
-    body: bytes | None
-    if status in (204, 304):
-        body = b""
-    elif "chunked" in headers.get("transfer-encoding", "").lower():
-        body = _dechunk(rest)
-    elif "content-length" in headers:
-        length = int(headers["content-length"])
-        body = rest[:length] if len(rest) >= length else None
-    else:
-        body, keep = (rest, False) if ended else (None, keep)
-    return None if body is None else (Answer(status, headers, body), keep)
-
-
-def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    status_line, *lines = head.decode("latin-1").split("\r\n")
-    version, _, reason = status_line.partition(" ")
-    if not version.startswith("HTTP/1."):
-        raise ValueError("the answer is not HTTP/1.x")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return int(reason[:3]), headers
-
-
-def _dechunk(data: bytes) -> bytes | None:
-    """The body in chunks, None while the last one is missing."""
-    body = b""
-    while True:
-        size_line, newline, data = data.partition(b"\r\n")
-        if not newline:
-            return None
-        size = int(size_line.partition(b";")[0], 16)
-        if size == 0:
-            return body if b"\r\n" in data else None
-        if len(data) < size + 2:
-            return None
-        body, data = body + data[:size], data[size + 2 :]

@@ -69,6 +69,12 @@ def test_the_demo_fails_when_the_endpoint_is_not_part_of_the_trace() -> None:
     assert "which is not of this trace" in done.stdout
 
 
+def test_the_demo_runs_where_the_output_cannot_show_the_tree() -> None:
+    done = demo(PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "? GET " in done.stdout
+
+
 def test_the_page_shows_the_tree_that_the_demo_prints() -> None:
     page = (HTTP_TO_S3 / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"^[│├└─ ]*(\S.*?) {2,}(?:SERVER|CLIENT|INTERNAL)", page, re.MULTILINE)

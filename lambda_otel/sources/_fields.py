@@ -58,7 +58,7 @@ def headers(event: Event) -> dict[str, str]:
     for name, value in mapping(event.get("headers")).items():
         _add_header(flat, name, value)
     for name, value in mapping(event.get("multiValueHeaders")).items():
-        key = name.lower()
+        key = name.lower() if isinstance(name, str) else ""
         if key not in flat or key in _LISTS:
             _add_header(flat, name, value)
     return flat

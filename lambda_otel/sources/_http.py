@@ -10,7 +10,7 @@ from typing import cast
 from urllib.parse import quote_plus
 
 from .. import semconv
-from ._base import NOTHING, Answer, AttributeValue, Carrier, Trigger
+from ._base import NOTHING, Answer, Attributes, AttributeValue, Carrier, Trigger
 from ._fields import Event, mapping, text
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
@@ -39,15 +39,23 @@ class Request:
 def http_trigger(request: Request, answer: Answer = "http") -> Trigger:
     """The trigger of an HTTP request; its headers are the carrier of the trace context."""
     attributes = _attributes(request)
-    name = f"{attributes[semconv.HTTP_REQUEST_METHOD]} {request.route}" if request.route and request.method else None
     return Trigger(
         faas_trigger=semconv.TRIGGER_HTTP,
-        name=name,
+        name=span_name(attributes),
         attributes=attributes,
         headers=request.headers,
         carriers=(request.headers,) if request.headers else (),
         answer=answer,
     )
+
+
+def span_name(attributes: Attributes) -> str | None:
+    """`GET /pets/{petId}`, None without a route. A method that is not known is called `HTTP`.
+
+    Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
+    """
+    method, route = attributes.get(semconv.HTTP_REQUEST_METHOD), attributes.get(semconv.HTTP_ROUTE)
+    return f"{'HTTP' if method == semconv.HTTP_METHOD_OTHER else method} {route}" if method and route else None
 
 
 def _attributes(request: Request) -> dict[str, AttributeValue]:
@@ -93,7 +101,7 @@ def split_host(host: str | None) -> tuple[str | None, int | None]:
     name, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):
         return host.strip("[]"), None
-    if not port.isdecimal() or not port.isascii() or (":" in name and not name.endswith("]")):
+    if not port.isdecimal() or not port.isascii() or len(port) > 5 or (":" in name and not name.endswith("]")):
         return host, None
     return name.strip("[]"), int(port)
 
@@ -130,8 +138,12 @@ def query_from(parameters: Event, *, encoded: bool = False) -> str | None:
     for name, value in parameters.items():
         items = cast("list[object]", value) if isinstance(value, list) else [value]
         texts = [item for item in items if isinstance(item, str)]
-        pairs += [f"{name}={text}" if encoded else f"{quote_plus(str(name))}={quote_plus(text)}" for text in texts]
+        pairs += [f"{name}={text}" if encoded else f"{_quote(str(name))}={_quote(text)}" for text in texts]
     return "&".join(pairs) or None
+
+
+def _quote(text: str) -> str:
+    return quote_plus(text, errors="replace")
 
 
 def domain_of(context: Event) -> str | None:

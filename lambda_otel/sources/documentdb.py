@@ -47,7 +47,7 @@ def _attributes(change: Event) -> Attributes:
     timestamp = mapping(mapping(change.get("clusterTime")).get("$timestamp"))
     found = document(
         text(namespace.get("db")),
-        _OPERATIONS.get(str(change.get("operationType"))),
+        _OPERATIONS.get(text(change.get("operationType")) or ""),
         iso_time(timestamp.get("t")),
     )
     collection = text(namespace.get("coll"))

@@ -43,7 +43,7 @@ def _one(record: Any) -> Message | None:
 def _attributes(record: Event) -> Attributes:
     return document(
         _table(record.get("eventSourceARN")),
-        _OPERATIONS.get(str(record.get("eventName"))),
+        _OPERATIONS.get(text(record.get("eventName")) or ""),
         iso_time(mapping(record.get("dynamodb")).get("ApproximateCreationDateTime")),
     )
 

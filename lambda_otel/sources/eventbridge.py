@@ -17,10 +17,9 @@ def is_event(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    detail = mapping(event["detail"])
-    message = Message(system=semconv.SYSTEM_EVENTBRIDGE, id=text(event.get("id")), payload=detail)
+    message = Message(system=semconv.SYSTEM_EVENTBRIDGE, id=text(event.get("id")), payload=mapping(event["detail"]))
     batch = Batch(semconv.SYSTEM_EVENTBRIDGE, (message,), single=True)
-    return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, payload=detail, batch=batch)
+    return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, batch=batch)
 
 
 def _is_scheduled(event: Event) -> bool:

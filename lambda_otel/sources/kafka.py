@@ -44,7 +44,7 @@ def _message(record: Event) -> Message:
     return Message(
         system=semconv.SYSTEM_KAFKA,
         destination=topic,
-        item=f"{topic}-{partition}@{offset}",
+        item=f"{topic}-{partition}@{offset}" if _is_int(partition) and _is_int(offset) else None,
         where={semconv.MESSAGING_DESTINATION_PARTITION_ID: str(partition)} if _is_int(partition) else NOTHING,
         attributes=attributes,
         opt_in=_key(record.get("key")),

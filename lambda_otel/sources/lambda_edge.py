@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 from ._base import EventSource, Trigger
-from ._fields import Event, first_record, mapping, text
+from ._fields import Event, first_record, headers, mapping, text
 from ._http import Request, http_trigger
 
 
@@ -31,12 +31,13 @@ def _describe(event: Event) -> Trigger:
 
 
 def _headers(request: Event) -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, items in mapping(request.get("headers")).items():
-        values = [mapping(item).get("value") for item in cast("list[object]", items)] if isinstance(items, list) else []
-        if values and isinstance(values[-1], str):
-            flat[name.lower()] = values[-1]
-    return flat
+    """Each header comes as a list of `{"key": ..., "value": ...}`."""
+    lists = {
+        name: [mapping(item).get("value") for item in cast("list[object]", items)]
+        for name, items in mapping(request.get("headers")).items()
+        if isinstance(items, list)
+    }
+    return headers({"headers": lists})
 
 
 LAMBDA_EDGE = EventSource("lambda_edge", _matches, _describe)

@@ -57,7 +57,7 @@ def attribute_carrier(attributes: object, value_key: str) -> tuple[Carrier, ...]
     """
     found: dict[str, str] = {}
     for name, attribute in mapping(attributes).items():
-        value = attribute.get(value_key) if isinstance(attribute, dict) else None
+        value: object = mapping(attribute).get(value_key)
         if isinstance(value, str) and isinstance(name, str):
             found[name.lower()] = value
     return (found,) if found else ()
