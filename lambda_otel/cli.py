@@ -91,7 +91,7 @@ def invoke(handler: Callable[..., Any], events: Sequence[Any], function_name: st
             if inspect.isawaitable(answer):
                 answer = asyncio.run(_wait_for(answer))
             print(json.dumps(answer, indent=2, default=str))
-        except Exception:
+        except BaseException:  # whatever ends the handler, also `sys.exit`
             status = 1
             traceback.print_exc()
         flush()
@@ -137,8 +137,8 @@ def load_handler(path: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        raise UsageError(f"cannot import {module_name!r}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"cannot import {module_name!r}: {type(error).__name__}: {_first_line(error)}") from error
     handler = getattr(module, name, None)
     if not callable(handler):
         raise UsageError(f"module {module_name!r} has no function {name!r}")
@@ -154,18 +154,29 @@ def load_events(path: str | None) -> list[Any]:
     if path is None:
         return [{}]
     try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    decoder, position, events = json.JSONDecoder(), 0, list[Any]()
-    while text[position:].strip():
-        position += len(text[position:]) - len(text[position:].lstrip())
+    decoder, events = json.JSONDecoder(), list[Any]()
+    position = _after_space(text, 0)
+    while position < len(text):
         try:
             event, position = decoder.raw_decode(text, position)
         except ValueError as error:
             raise UsageError(f"{path} is not JSON: {error}") from error
         events.append(event)
+        position = _after_space(text, position)
     return events or [{}]
+
+
+def _after_space(text: str, position: int) -> int:
+    while position < len(text) and text[position].isspace():
+        position += 1
+    return position
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

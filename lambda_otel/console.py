@@ -11,11 +11,13 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, StatusCode, format_span_id, format_trace_id
 
 from . import semconv
-from .export import DELIVERED, Report
+from .delivery import DELIVERED, Delivery, Report
 
 _BAR = 24
 _LONGEST_NAME = 56
+_LONGEST_BRANCH = 36
 _LONGEST_VALUE = 60
+_LONGEST_MESSAGE = 100
 
 # The attributes that matter most come first; a line shows the first two that a span has.
 _TELLING = (
@@ -62,13 +64,13 @@ def _context(span: ReadableSpan) -> Any:
 
 def _trace(trace_id: int, spans: list[ReadableSpan], style: _Style) -> str:
     rows = list(_rows(spans))
-    width = min(max(len(prefix + span.name) for prefix, _, span in rows), _LONGEST_NAME)
+    width = min(max((len(prefix + _plain(span.name)) for prefix, _, span in rows), default=0), _LONGEST_NAME)
     begin = min(span.start_time or 0 for span in spans)
     length = max(max(span.end_time or 0 for span in spans) - begin, 1)
     lines = [style("2", f"trace {format_trace_id(trace_id)}")]
     for prefix, below, span in rows:
         lines.append(_line(prefix, span, width, begin, length, style))
-        lines += [style("2", f"{below}  {note}") for note in (*_link_notes(span.links), *_event_notes(span.events, span))]
+        lines += [style("2", f"{below}  {note}".rstrip()) for note in (*_link_notes(span.links), *_event_notes(span.events, span))]
     return "\n".join(lines) + "\n"
 
 
@@ -83,16 +85,18 @@ def _rows(spans: list[ReadableSpan]) -> Iterable[tuple[str, str, ReadableSpan]]:
     stack = [("", "", span) for span in reversed(children.get(None, []))]
     while stack:
         prefix, indent, span = stack.pop()
-        below = children.get(_context(span).span_id, [])
+        below = children.pop(_context(span).span_id, [])
         yield prefix, indent + ("│" if below else " "), span
-        for span, last in reversed([(child, child is below[-1]) for child in below]):
-            stack.append((indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "), span))
+        branch = indent[-_LONGEST_BRANCH:]  # a very deep tree moves out of sight to the left
+        for child in reversed(below):
+            last = child is below[-1]
+            stack.append((branch + ("└─ " if last else "├─ "), branch + ("   " if last else "│  "), child))
 
 
 def _line(prefix: str, span: ReadableSpan, width: int, begin: int, length: int, style: _Style) -> str:
     start, end = span.start_time or 0, span.end_time or 0
     failed = span.status.status_code is StatusCode.ERROR
-    name = _cut(prefix + span.name, width)
+    name = _cut(prefix + _plain(span.name), width)
     columns = (
         style("1", name) + " " * (width - len(name)),
         f"{span.kind.name:<8}",
@@ -102,6 +106,14 @@ def _line(prefix: str, span: ReadableSpan, width: int, begin: int, length: int, 
         style("2", _telling(span.attributes or {}, failed)),
     )
     return "  ".join(column for column in columns if column).rstrip()
+
+
+def _plain(text: object) -> str:
+    """The text on one line, without characters that a terminal would take for commands."""
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)
 
 
 def _cut(text: str, width: int) -> str:
@@ -124,13 +136,16 @@ def _telling(attributes: Mapping[str, Any], failed: bool) -> str:
     shown = [(key, attributes[key]) for key in _TELLING if key in attributes and (failed or key != semconv.ERROR_TYPE)][:2]
     if attributes.get(semconv.FAAS_COLDSTART):
         shown.append((semconv.FAAS_COLDSTART, True))
-    return " ".join(f"{key}={_cut(str(value), _LONGEST_VALUE)}" for key, value in shown)
+    return _pairs(shown).rstrip()
+
+
+def _pairs(attributes: Iterable[tuple[str, object]]) -> str:
+    return " ".join(f"{key}={_cut(_plain(value), _LONGEST_VALUE)}" for key, value in attributes)
 
 
 def _link_notes(links: Sequence[Link]) -> list[str]:
     return [
-        f"↗ link {format_trace_id(link.context.trace_id)}:{format_span_id(link.context.span_id)} "
-        + " ".join(f"{key}={value!s}" for key, value in (link.attributes or {}).items())
+        f"↗ link {format_trace_id(link.context.trace_id)}:{format_span_id(link.context.span_id)} {_pairs((link.attributes or {}).items())}"
         for link in links
     ]
 
@@ -140,11 +155,11 @@ def _event_notes(events: Sequence[Event], span: ReadableSpan) -> list[str]:
     for event in events:
         attributes = event.attributes or {}
         if semconv.EXCEPTION_TYPE in attributes:
-            text = f"{attributes[semconv.EXCEPTION_TYPE]!s}: {attributes.get(semconv.EXCEPTION_MESSAGE, '')!s}"
+            first_line = str(attributes.get(semconv.EXCEPTION_MESSAGE, "")).partition("\n")[0]
+            text = _cut(_plain(f"{attributes[semconv.EXCEPTION_TYPE]!s}: {first_line}"), _LONGEST_MESSAGE)
         else:
-            text = " ".join(f"{key}={value!s}" for key, value in attributes.items())
-        first_line = text.partition("\n")[0]
-        notes.append(f"• {event.name} +{_duration(event.timestamp - (span.start_time or 0))} {_cut(first_line, 100)}".rstrip())
+            text = _pairs(attributes.items())
+        notes.append(f"• {_plain(event.name)} +{_duration(event.timestamp - (span.start_time or 0))} {text}")
     return notes
 
 
@@ -167,7 +182,10 @@ class ConsoleExporter:
 
     def export(self, spans: Sequence[ReadableSpan], deadline: float) -> Report:
         """Prints the batch."""
-        show(spans, sys.stdout)
+        try:
+            show(spans, sys.stdout)
+        except (OSError, ValueError) as error:  # nobody reads it any more, or it is closed
+            return Report(Delivery.FAILED, f"{type(error).__name__}: {error}")
         return DELIVERED
 
     def settle(self, ticket: Any, deadline: float) -> Report:
@@ -176,3 +194,6 @@ class ConsoleExporter:
 
     def abandon(self, ticket: Any) -> None:
         """Nothing is ever out."""
+
+    def shutdown(self, deadline: float) -> None:
+        """Nothing is held."""

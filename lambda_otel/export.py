@@ -143,7 +143,7 @@ class Buffer(SpanProcessor):
         self._settle(time.monotonic(), self._patience)
         if insist or not (self._breaker.is_open or len(self._pending) >= _MOST_PENDING):
             self._send(deadline)
-        if insist and self._pending:
+        if insist and self._pending and not self._ended:
             self._settle(deadline, self._patience)
             self._send(deadline)
 
@@ -157,7 +157,8 @@ class Buffer(SpanProcessor):
             if not self._book(spans, report):
                 self._note_failure(report)
                 return
-            self._note_success()
+            if report.delivery is Delivery.DELIVERED:
+                self._note_success()
 
     def _note_failure(self, report: Report) -> None:
         if self._breaker.fail(report.retry_after):

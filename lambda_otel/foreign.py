@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-from .export import DELIVERED, Delivery, Report, Spans
+from opentelemetry.context import attach, detach, set_value
 
-
-class Call:
-    """One call in a thread of its own. A thread that hangs is left alone; it freezes and thaws with the environment."""
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
-        self._result: Any = None
-        self._fault = ""
-        self._thread = threading.Thread(target=self._run, name="lambda_otel-export", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._function()
-        except Exception as error:
-            self._fault = f"{type(error).__name__}: {error}"
-
-    def wait(self, deadline: float) -> bool:
-        """True when the call has ended by the deadline (`time.monotonic`, seconds)."""
-        self._thread.join(max(deadline - time.monotonic(), 0))
-        return not self._thread.is_alive()
-
-    @property
-    def result(self) -> Any:
-        """What the function returned; None when it raised."""
-        return self._result
-
-    @property
-    def fault(self) -> str:
-        """What the function raised, empty when it returned."""
-        return self._fault
+from .call import Call
+from .delivery import DELIVERED, Delivery, Report, Spans
+from .state import state
 
 
 class ForeignExporter:
@@ -54,20 +24,32 @@ class ForeignExporter:
         """Hands a batch to the exporter. A second call waits for the first: exporters need not be thread-safe."""
         if self._last and not self._last.wait(deadline):
             return Report(Delivery.FAILED, "the call before has not returned")
-        self._last = Call(lambda: self._exporter.export(spans))
+        self._last = Call(lambda: self._uninstrumented(spans))
         return self.settle(self._last, deadline)
+
+    def _uninstrumented(self, spans: Spans) -> Any:
+        """The instrumentations of HTTP clients make a span of each request, also of those that send spans, unless this key is set."""
+        token = attach(set_value("suppress_instrumentation", True))
+        try:
+            return self._exporter.export(spans)
+        finally:
+            detach(token)
 
     def settle(self, ticket: Call, deadline: float) -> Report:
         """What became of a call, as far as it has returned by the deadline."""
         if not ticket.wait(deadline):
             return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
-        if ticket.fault:
-            return Report(Delivery.FAILED, ticket.fault)
+        if ticket.error:
+            return Report(Delivery.FAILED, _fault(ticket.error))
         succeeded = getattr(ticket.result, "name", None) == "SUCCESS"
         return DELIVERED if succeeded else Report(Delivery.FAILED, "the exporter reported a failure")
 
     def abandon(self, ticket: Call) -> None:
         """The call goes on, nobody waits for it."""
+
+    def shutdown(self, deadline: float) -> None:
+        """Shuts the exporter down."""
+        Call(self._exporter.shutdown).wait(deadline)
 
 
 class ForeignFlush:
@@ -85,4 +67,12 @@ class ForeignFlush:
         if self._last and not self._last.wait(deadline):
             return False
         self._last = Call(lambda: force_flush(max(int(budget * 1000), 1)))
-        return self._last.wait(deadline) and self._last.result is not False and not self._last.fault
+        if not self._last.wait(deadline):
+            return False
+        if self._last.error:
+            state.say_once(f"{type(provider).__name__}.force_flush raised {_fault(self._last.error)}")
+        return bool(self._last.result)
+
+
+def _fault(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -90,7 +90,7 @@ def _into_entry(inject: _Inject, entry: Any, carrier: Mapping[str, str]) -> Any:
 
 def _into_sqs(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:
     injected = _with_attributes(message, carrier)
-    system = _dict(message.get("MessageSystemAttributes"))
+    system = _dict(message.get("MessageSystemAttributes", {}))
     if system is None or not isinstance(system.get("AWSTraceHeader", _Injected()), _Injected):
         return injected
     own = {name: value for name, value in system.items() if name != "AWSTraceHeader"}
@@ -104,15 +104,13 @@ def _string(value: str) -> _Injected:
 
 
 def _dict(value: object) -> dict[str, Any] | None:
-    """A dict, an empty one for None; None for anything else, which is left to boto3 to refuse."""
-    if value is None:
-        return {}
+    """The value if it is a dict; anything else is left to boto3 to refuse."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _with_attributes(message: dict[str, Any], carrier: Mapping[str, str]) -> dict[str, Any]:
     """The message with as much of the carrier as there is room for; one that carries a context of the user's own stays as it is."""
-    given = _dict(message.get("MessageAttributes"))
+    given = _dict(message.get("MessageAttributes", {}))
     if given is None:
         return dict(message)
     own = {name: value for name, value in given.items() if not isinstance(value, _Injected)}

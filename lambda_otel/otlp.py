@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status
 
 from .config import Settings
-from .export import DELIVERED, Delivery, Report, Spans
-from .transport import Answer, Client, Connection, Target, TransportError, UnansweredError
+from .delivery import DELIVERED, Delivery, Report, Spans
+from .http_response import Answer
+from .transport import Client, Connection, StaleConnectionError, Target, TransportError, UnansweredError
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
+_LONGEST_MESSAGE = 200
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """A batch whose answer is out: the connection that it will come on, and what is known of the batch already."""
+
+    connection: Connection
+    encoded: Report
 
 
 class OtlpExporter:
@@ -38,48 +51,103 @@ class OtlpExporter:
 
     def export(self, spans: Spans, deadline: float) -> Report:
         """Sends one request; an answer that does not come in time can be asked for with `settle`."""
-        try:
-            body = encode_spans(spans).SerializeToString()
-        except Exception as error:
-            return Report(Delivery.REJECTED, f"spans cannot be encoded ({type(error).__name__}: {error})")
+        body, encoded = _encode(spans)
+        if encoded.delivery is not Delivery.DELIVERED:
+            return encoded
         if self._compress:
             body = self._compress(body)
-        deadline = min(deadline, time.monotonic() + self._timeout)
         try:
-            connection = self._open(deadline)
-            return _report(connection.post(body, deadline))
-        except UnansweredError:
-            # The connection belongs to the answer that is out; the next batch gets one of its own.
-            ticket, self._connection = self._connection, None
-            return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
+            return _report(self._post(body, min(deadline, time.monotonic() + self._timeout)), encoded)
+        except UnansweredError as error:
+            self._connection = None  # it belongs to the answer that is out; the next batch gets one of its own
+            return Report(Delivery.UNANSWERED, "no answer in time", ticket=_Sent(error.connection, encoded))
         except TransportError as error:
             return Report(Delivery.FAILED, str(error))
+
+    def _post(self, body: bytes, deadline: float) -> Answer:
+        try:
+            return self._open(deadline).post(body, deadline)
+        except StaleConnectionError:
+            return self._open(deadline).post(body, deadline)
 
     def _open(self, deadline: float) -> Connection:
         if self._connection is None or not self._connection.usable:
-            if self._connection:
-                self._connection.close()
-            self._connection = None
+            self._close()
             self._connection = Connection(self._client, deadline)
         return self._connection
 
-    def settle(self, ticket: Connection, deadline: float) -> Report:
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def settle(self, ticket: _Sent, deadline: float) -> Report:
         """The answer that was out, as far as it has come by the deadline."""
         try:
-            return _report(ticket.answer(deadline))
+            answer = ticket.connection.answer(deadline)
         except UnansweredError:
-            return Report(Delivery.UNANSWERED, "no answer in time")
+            return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
         except TransportError as error:
             return Report(Delivery.FAILED, str(error))
+        ticket.connection.close()
+        return _report(answer, ticket.encoded)
 
-    def abandon(self, ticket: Connection) -> None:
+    def abandon(self, ticket: _Sent) -> None:
         """Closes the connection on which an answer is out."""
-        ticket.close()
+        ticket.connection.close()
+
+    def shutdown(self, deadline: float) -> None:
+        """Closes the connection."""
+        self._close()
 
 
-def _report(answer: Answer) -> Report:
+def _encode(spans: Spans) -> tuple[bytes, Report]:
+    """The body of a request, and how many spans it lacks because they cannot be encoded: these must not take the others with them."""
+    try:
+        return encode_spans(spans).SerializeToString(), DELIVERED
+    except Exception as error:
+        reason = f"spans cannot be encoded ({type(error).__name__}: {error})"
+    mended = [span if _is_encodable(span) else _mended(span) for span in spans]
+    encodable = [span for span in mended if _is_encodable(span)]
+    if not encodable:
+        return b"", Report(Delivery.REJECTED, reason)
+    lost = len(spans) - len(encodable)
+    return encode_spans(encodable).SerializeToString(), Report(Delivery.DELIVERED, reason, lost) if lost else DELIVERED
+
+
+def _is_encodable(span: ReadableSpan) -> bool:
+    try:
+        encode_spans([span]).SerializeToString()
+    except Exception:
+        return False
+    return True
+
+
+def _mended(span: ReadableSpan) -> ReadableSpan:
+    """The span with its texts in valid Unicode, in which protobuf takes no lone surrogates."""
+    return ReadableSpan(
+        name=_valid(span.name),
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=[Event(_valid(event.name), event.attributes, event.timestamp) for event in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code, span.status.description and _valid(span.status.description)),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _valid(text: str) -> str:
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+def _report(answer: Answer, encoded: Report) -> Report:
     if 200 <= answer.status < 300:
-        return _accepted(answer)
+        return _accepted(answer, encoded)
     reason = f"HTTP status {answer.status}"
     if answer.status in _RETRYABLE:
         delay = answer.headers.get("retry-after", "")
@@ -87,19 +155,20 @@ def _report(answer: Answer) -> Report:
     return Report(Delivery.REJECTED, reason)
 
 
-def _accepted(answer: Answer) -> Report:
+def _accepted(answer: Answer, encoded: Report) -> Report:
     """A 2xx answer, which may still say that some spans were not taken."""
     if not answer.body:
-        return DELIVERED
+        return encoded
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
     try:
         partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
     except Exception:
-        return DELIVERED
-    if partial.rejected_spans:
-        return Report(Delivery.DELIVERED, partial.error_message, lost=partial.rejected_spans)
-    return DELIVERED
+        return encoded
+    if partial.rejected_spans > 0:
+        reason = partial.error_message[:_LONGEST_MESSAGE]
+        return Report(Delivery.DELIVERED, reason, lost=partial.rejected_spans + encoded.lost)
+    return encoded
 
 
 def exporter(settings: Settings, user_agent: str) -> OtlpExporter:

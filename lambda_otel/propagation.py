@@ -151,11 +151,14 @@ def _with_readable_xray(carrier: Carrier) -> Carrier:
 
 def propagation() -> Propagation:
     """The propagators of the settings, made on first use."""
-    found = state.propagation
-    if found is None:
-        with state.lock:
-            found = state.propagation = build(state.settings)
-    return found
+    return state.propagation or _made()
+
+
+def _made() -> Propagation:
+    with state.lock:
+        if state.propagation is None:
+            state.propagation = build(state.settings)
+        return state.propagation
 
 
 def build(settings: Settings) -> Propagation:

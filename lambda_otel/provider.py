@@ -116,7 +116,8 @@ def _adopted() -> Telemetry:
 
 def _untraced(error: Exception) -> Telemetry:
     fault = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
-    logger.error("not tracing: %s", fault)
+    if fault:
+        logger.error("not tracing: %s", fault)
     return Telemetry(trace.NoOpTracer(), _nothing_to_flush, records=False)
 
 
@@ -162,6 +163,8 @@ def configure(
         context_key: Key of a payload under which a trace context travels.
     """
     given = {key: value for key, value in locals().items() if value is not None}
+    for several in {"exporters", "propagators", "capture"} & given.keys():
+        given[several] = (given[several],) if isinstance(given[several], str) else tuple(given[several])
     if "capture" in given:
         given["capture"] = frozenset(name.lower() for name in given["capture"])
     with state.lock:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -13,10 +16,17 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from . import semconv
 from ._version import __version__
 from .config import ConfigError, Settings
-from .export import Buffer, Exporter
+from .delivery import Exporter
+from .export import Buffer
 from .ids import OwnIdGenerator
 from .proxy import is_proxied
 from .state import state
+
+# Of the official exporter: an entry point that makes the `requests.Session` to send with, such as one that signs requests.
+_CREDENTIAL_PROVIDERS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+)
 
 _USER_AGENT = f"lambda_otel/{__version__} OTel-OTLP-Exporter-Python/{sdk_version}"
 
@@ -32,7 +42,7 @@ def build(settings: Settings) -> tuple[TracerProvider, Callable[..., bool]]:
         sampler=_sampler(settings),
         resource=_resource(settings),
         id_generator=OwnIdGenerator(),
-        span_limits=_span_limits(),
+        span_limits=_span_limits(settings),
     )
     for buffer in buffers:
         provider.add_span_processor(buffer)
@@ -81,19 +91,42 @@ def _otlp(settings: Settings) -> Exporter:
         name = {"grpc": "otlp_proto_grpc", "http/json": "otlp_json_http"}.get(settings.protocol, settings.protocol)
         return _from_entry_point(name, "OTEL_EXPORTER_OTLP_PROTOCOL")
     if not settings.endpoint:
-        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used")
-    if is_proxied(settings.endpoint) or urlsplit(settings.endpoint).username:
-        return _official(settings)
-    from . import otlp
+        raise ConfigError  # it was said when the settings were read
+    parts = urlsplit(settings.endpoint)
+    if parts.scheme == "https":
+        _check_files(settings)
+    provider = next((name for name in _CREDENTIAL_PROVIDERS if os.environ.get(name)), None)
+    with _blaming(provider or "OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE or _CLIENT_KEY"):
+        if provider or is_proxied(settings.endpoint) or parts.username or not settings.endpoint.isascii():
+            return _official(settings)
+        from . import otlp
 
-    try:
         return otlp.exporter(settings, _USER_AGENT)
-    except OSError as error:
-        raise ConfigError(f"OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE or _CLIENT_KEY: {error}") from error
+
+
+def _check_files(settings: Settings) -> None:
+    files = {
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": settings.certificate,
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": settings.client_certificate,
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": settings.client_key,
+    }
+    for variable, file in files.items():
+        if file:
+            with _blaming(f"{variable}: {file}"):
+                Path(file).open("rb").close()
+
+
+@contextmanager
+def _blaming(variable: str) -> Generator[None, None, None]:
+    """Raises whatever goes wrong as a fault of this setting."""
+    try:
+        yield
+    except Exception as error:
+        raise ConfigError(f"{variable}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _official(settings: Settings) -> Exporter:
-    """The official exporter, which goes through a proxy."""
+    """The official exporter, which knows proxies, credentials in URLs, sessions of credential providers and any alphabet."""
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -102,6 +135,9 @@ def _official(settings: Settings) -> Exporter:
     return ForeignExporter(
         OTLPSpanExporter(
             endpoint=settings.endpoint,
+            certificate_file=settings.certificate,
+            client_key_file=settings.client_key,
+            client_certificate_file=settings.client_certificate,
             headers=dict(settings.headers),
             timeout=settings.otlp_timeout,
             compression=Compression(settings.compression),
@@ -117,7 +153,8 @@ def _from_entry_point(name: str, variable: str) -> Exporter:
     found: list[Any] = list(entry_points(group="opentelemetry_traces_exporter", name=name))
     if not found:
         raise ConfigError(f"{variable}: no exporter {name!r} is installed")
-    return ForeignExporter(found[0].load()())
+    with _blaming(variable):
+        return ForeignExporter(found[0].load()())
 
 
 def _resource(settings: Settings) -> Resource:
@@ -135,21 +172,20 @@ def _resource(settings: Settings) -> Resource:
     return Resource(attributes, semconv.SCHEMA_URL)
 
 
-def _span_limits() -> SpanLimits:
+def _span_limits(settings: Settings) -> SpanLimits:
     try:
-        return SpanLimits()
+        return SpanLimits(max_links=settings.max_links)
     except ValueError as error:
-        state.say_once(f"OTEL_SPAN_*_LIMIT or OTEL_ATTRIBUTE_*_LIMIT: {error}, using the defaults")
-        unset = SpanLimits.UNSET
+        state.say_once(f"{error}, using the defaults of all limits")
         return SpanLimits(
             max_span_attributes=128,
             max_events=128,
-            max_links=128,
+            max_links=settings.max_links,
             max_event_attributes=128,
             max_link_attributes=128,
             max_attributes=128,
-            max_attribute_length=unset,
-            max_span_attribute_length=unset,
+            max_attribute_length=SpanLimits.UNSET,
+            max_span_attribute_length=SpanLimits.UNSET,
         )
 
 

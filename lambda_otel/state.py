@@ -45,13 +45,15 @@ class State:
     @property
     def settings(self) -> Settings:
         """The settings, read from the environment on first use; what is wrong with them is said once."""
-        found = self._settings
-        if found is None:
-            with self.lock:
-                found = self._settings = read(os.environ, self.overrides)
-                for problem in found.problems:
+        return self._settings or self._read()
+
+    def _read(self) -> Settings:
+        with self.lock:
+            if self._settings is None:
+                self._settings = read(os.environ, self.overrides)
+                for problem in self._settings.problems:
                     self.say_once(problem)
-        return found
+            return self._settings
 
     def configure(self, overrides: dict[str, Any]) -> None:
         """Adds overrides and forgets what was made without them."""

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from .call import Call
@@ -35,6 +35,10 @@ class StaleConnectionError(TransportError):
 
 class UnansweredError(Exception):
     """The request was sent whole and its answer is still out; the connection can be asked for it later."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__("no answer in time")
+        self.connection = connection
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Client:
             raise TimeoutError("timed out resolving the host")
         if call.error:
             raise call.error
-        return call.result
+        return cast("list[Any]", call.result)
 
     def _resolve(self) -> list[Any]:
         return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
@@ -179,7 +183,7 @@ class Connection:
             while (answer := self._response.feed(self._timed(deadline).recv(65536))) is None:
                 pass
         except TimeoutError as error:
-            raise UnansweredError from error
+            raise UnansweredError(self) from error
         except (OSError, ValueError) as error:
             raise self._failed(error) from error
         self._kept, self._used = True, time.time()

@@ -20,12 +20,10 @@ class Watchdog:
     """One thread for all invocations of a process, asleep until a deadline is near.
 
     Args:
-        margin: Seconds before the deadline at which it acts.
         act: Called at most once for an invocation, with the seconds that are left.
     """
 
-    def __init__(self, margin: float, act: Callable[[float], Any]) -> None:
-        self._margin = margin
+    def __init__(self, act: Callable[[float], Any]) -> None:
         self._act = act
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
@@ -33,33 +31,35 @@ class Watchdog:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._deadline: float | None = None
+        self._deadline = self._acts_at = math.inf
         self._wakes_at = 0.0
 
-    def watch(self, remaining: float) -> None:
-        """An invocation with this many seconds until its deadline begins."""
+    def watch(self, remaining: float, margin: float) -> None:
+        """An invocation begins that has this many seconds; the watchdog acts this many seconds before they are over."""
         with self._changed:
             self._deadline = time.monotonic() + remaining
+            self._acts_at = self._deadline - margin
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lambda_otel-watchdog", daemon=True)
                 self._thread.start()
-            elif self._deadline - self._margin < self._wakes_at:
+            elif self._acts_at < self._wakes_at:
                 self._changed.notify()
 
     def rest(self) -> None:
         """The invocation is over. The thread is not woken for it: it finds nothing to do."""
         with self._changed:
-            self._deadline = None
+            self._acts_at = math.inf
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                wait = None if self._deadline is None else self._deadline - self._margin - time.monotonic()
-                if wait is None or wait > 0:
-                    self._wakes_at = math.inf if wait is None else time.monotonic() + wait
-                    self._changed.wait(wait)
+                now = time.monotonic()
+                if now < self._acts_at:
+                    self._wakes_at = self._acts_at
+                    self._changed.wait(None if self._acts_at == math.inf else self._acts_at - now)
                     continue
-                remaining, self._deadline = (self._deadline or 0.0) - time.monotonic(), None
+                self._acts_at = math.inf
+                remaining = self._deadline - now
             try:
                 self._act(remaining)
             except Exception as error:

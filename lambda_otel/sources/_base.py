@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from .. import semconv
+
 AttributeValue: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]"
 Attributes = Mapping[str, AttributeValue]
 Carrier = Mapping[str, str]
@@ -73,7 +75,7 @@ class Trigger:
             `batch` (partial batch failures) or `none`.
     """
 
-    faas_trigger: str = "other"
+    faas_trigger: str = semconv.TRIGGER_OTHER
     name: str | None = None
     attributes: Attributes = NOTHING
     opt_in: Attributes = NOTHING

@@ -25,7 +25,7 @@ from runtime.web import LoopbackServer, QuietHandler, Reply, Request
 if TYPE_CHECKING:
     from runtime.tls import Certificates  # needs the package cryptography, and a sink without TLS does not
 
-Mode = Literal["ok", "503", "429", "404", "redirect", "hang", "reset", "close", "slow", "drip", "partial"]
+Mode = Literal["ok", "503", "429", "404", "redirect", "hang", "reset", "close", "slow", "drip", "partial", "forgetful"]
 _ACCEPTING = ("ok", "slow", "drip", "partial")
 
 
@@ -65,7 +65,8 @@ class Sink:
             ``ok`` · ``503`` · ``429`` with ``Retry-After`` · ``404`` · ``redirect`` (302 to itself) · ``hang`` (reads
             and never answers) · ``reset`` (TCP reset instead of an answer) · ``close`` (connection closed instead of
             an answer) · ``slow`` (200 after ``delay``) · ``drip`` (200, one byte of the header every
-            ``drip_interval``) · ``partial`` (200 with a partial success that rejects one span).
+            ``drip_interval``) · ``partial`` (200 with a partial success that rejects one span) · ``forgetful`` (``reset``
+            for all but the first request of a connection, as a network that has lost track of it).
         delay: Seconds before the answer of ``slow``.
         drip_interval: Seconds between the bytes of ``drip``.
         retry_after: Seconds said in the ``Retry-After`` header of ``429``.
@@ -135,18 +136,25 @@ class Sink:
         with self._changed:
             self._requests.clear()
 
-    def drop_connections(self) -> None:
-        """Closes the connections that clients keep alive, as a load balancer does with idle ones."""
-        self._server.drop_connections()
+    def drop_connections(self, timeout: float = 2.0) -> None:
+        """Closes the connections that clients keep alive, as a load balancer does with idle ones.
+
+        Args:
+            timeout: Seconds to wait for the threads that serve them; one that hangs never ends.
+        """
+        self._server.drop_connections(timeout)
 
     def _count_connection(self) -> int:
         with self._changed:
             self._connections += 1
             return self._connections
 
-    def _keep(self, request: Request, connection: int) -> ReceivedRequest:
+    def _keep(self, request: Request, connection: int, *, is_first: bool) -> ReceivedRequest:
+        mode = self.mode
+        if mode == "forgetful":
+            mode = "ok" if is_first else "reset"
         received = ReceivedRequest(
-            request.method, request.path, dict(request.headers), request.body, _decoded(request), connection, self.mode
+            request.method, request.path, dict(request.headers), request.body, _decoded(request), connection, mode
         )
         with self._changed:
             self._requests.append(received)
@@ -178,9 +186,11 @@ class _SinkHandler(QuietHandler):
     def setup(self) -> None:
         super().setup()
         self.number = self.owner._count_connection()
+        self._is_first = True
 
     def _answer(self) -> None:
-        received = self.owner._keep(self.read_request(), self.number)
+        received = self.owner._keep(self.read_request(), self.number, is_first=self._is_first)
+        self._is_first = False
         behaviours: dict[str, Callable[[], None]] = {
             "hang": self._hang,
             "reset": self._reset,

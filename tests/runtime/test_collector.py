@@ -60,7 +60,11 @@ def test_every_span_attribute_link_and_event_arrives() -> None:
     assert (fail.name, fail.kind, fail.status, fail.status_description) == ("fail", "CLIENT", "ERROR", "ünmöglich")
     assert fail.attributes == {"code.function.name": "shapes.fail", "order": 7, "error.type": "ValueError"}
     ((event, exception),) = fail.events
-    assert (event, exception["exception.type"], exception["exception.message"]) == ("exception", "ValueError", "ünmöglich")
+    assert (event, exception["exception.type"], exception["exception.message"]) == (
+        "exception",
+        "ValueError",
+        "ünmöglich",
+    )
     assert exception["exception.stacktrace"].endswith("ValueError: ünmöglich\n")
     assert [span.kind for span in (*records, batch, invocation)] == ["CONSUMER"] * (MESSAGES + 1) + ["SERVER"]
     assert {span.parent_id for span in (every, fail, *records)} == {batch.span_id}

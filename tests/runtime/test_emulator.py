@@ -74,11 +74,17 @@ def test_the_answer_is_the_same_byte_for_byte(twins: Twins, result: str) -> None
     assert [span.name for span in twins.sink.spans] == ["test-function"]
 
 
-@pytest.mark.parametrize("result", NOT_JSON)
+@pytest.mark.parametrize("result", sorted(NOT_JSON.keys() - {"half a character"}))
 def test_a_result_that_is_no_json_fails_in_the_same_way(twins: Twins, result: str) -> None:
     plain, traced = twins.invoke({"result": result})
     assert without_ids(traced) == without_ids(plain)
-    assert traced.json()["errorType"] in ("Runtime.MarshalError", "Runtime.ExitError")
+    assert traced.json()["errorType"] == "Runtime.MarshalError"
+    assert len(twins.sink.spans) == 1
+
+
+def test_text_that_is_no_unicode_ends_in_the_same_way(twins: Twins) -> None:
+    plain, traced = twins.invoke({"result": "half a character"})
+    assert without_ids(traced) == without_ids(plain) != b""  # the process ends; before Python 3.12 it is an answer
     assert len(twins.sink.spans) == 1
 
 
@@ -133,6 +139,7 @@ def test_a_timeout_is_the_same_and_the_next_process_works() -> None:
         late, traced_late = both.invoke({"sleep": 9})
         assert traced_late.body == late.body == b"Task timed out after 2.00 seconds"
         assert traced_late.status == late.status
+        sink.clear()
         answer, traced_answer = both.invoke({"result": "nested"})
         assert traced_answer.body == answer.body
         (span,) = sink.spans

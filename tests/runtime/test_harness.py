@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import os
 import socket
 import ssl
@@ -13,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from runtime.aws import LocalAws
 from runtime.collector import Collector
 from runtime.execution import InitFailed
-from runtime.lambda_service import Lambda
+from runtime.lambda_service import Lambda, Result
 from runtime.network import LOOPBACK, black_hole, refused_endpoint
+from runtime.queues import EventSourceMapping
 from runtime.rie import Emulator
 from runtime.runtime_api import RuntimeApi
 from runtime.sink import Mode, Sink
@@ -367,6 +370,18 @@ def test_sink_answers_late_in_drops_or_in_part() -> None:
         assert answer.partial_success.rejected_spans == 1
 
 
+def test_sink_may_forget_its_connections() -> None:
+    with Sink("forgetful") as sink:
+        connection = http.client.HTTPConnection(LOOPBACK, int(sink.endpoint.rpartition(":")[2]), timeout=2)
+        connection.request("POST", "/v1/traces", export_request("one"))
+        assert connection.getresponse().read() == b""
+        connection.request("POST", "/v1/traces", export_request("two"))
+        with pytest.raises(ConnectionResetError):
+            connection.getresponse()
+        connection.close()
+        assert [span.name for span in sink.spans] == ["one"]
+
+
 def test_sink_speaks_tls_and_may_ask_for_a_client_certificate(tmp_path: Path) -> None:
     certificates = Certificates.create(tmp_path)
     with Sink(tls=certificates, require_client_certificate=True) as sink:
@@ -413,6 +428,58 @@ def test_local_aws_delivers_from_sns_to_sqs() -> None:
         assert (message["Body"], message["MessageAttributes"]) == ("hello", attributes)
         aws.reset()
         assert "QueueUrls" not in sqs.list_queues()
+
+
+def test_queue_messages_become_events_as_aws_documents_them() -> None:
+    folder = FUNCTIONS.parents[1] / "events/sqs"
+    plain, binary = (
+        json.loads((folder / name).read_text())["Records"]
+        for name in ("aws_trace_header.json", "binary_attribute.json")
+    )
+    with LocalAws() as aws, Lambda("plain.handler", FUNCTIONS) as function:
+        sqs = aws.client("sqs")
+        queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
+        sqs.send_message(
+            QueueUrl=queue,
+            MessageBody="both",
+            MessageAttributes={
+                "traceparent": {"DataType": "String", "StringValue": "00-ab-cd-01"},
+                "bytes": {"DataType": "Binary", "BinaryValue": b"\x00\xff"},
+            },
+            MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-2-3"}},
+        )
+        event, result = EventSourceMapping(sqs, queue, function).deliver()
+        assert result.kind == "response"
+        assert "Messages" not in sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0)
+    (record,) = event["Records"]
+    documented = next(each for each in plain if each["body"] == "both")
+    assert record.keys() == documented.keys()
+    assert record["attributes"].keys() == documented["attributes"].keys()
+    text, data = (record["messageAttributes"][name] for name in ("traceparent", "bytes"))
+    assert text.keys() == documented["messageAttributes"]["traceparent"].keys()
+    documented_data = [
+        value for each in binary for value in each["messageAttributes"].values() if "binaryValue" in value
+    ]
+    assert data.keys() == documented_data[0].keys()
+    assert (text["stringValue"], data["binaryValue"]) == ("00-ab-cd-01", "AP8=")
+    assert record["eventSourceARN"] == "arn:aws:sqs:us-east-1:123456789012:orders"
+
+
+def test_what_fails_stays_in_the_queue() -> None:
+    with LocalAws() as aws, Lambda("twin.handler", FUNCTIONS) as function:
+        sqs = aws.client("sqs")
+        queue = sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+        sqs.send_message(QueueUrl=queue, MessageBody="{}")
+        mapping = EventSourceMapping(sqs, queue, function)
+        result = Result("response", b'{"batchItemFailures": []}', None, 0.0, 0.0, None, "")
+        (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+        failed = json.dumps({"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}).encode()
+        for kept in (replace(result, kind="error"), replace(result, body=failed)):
+            mapping.settle([message], kept)
+            assert sqs.receive_message(QueueUrl=queue)["Messages"]
+        mapping.settle([message], result)
+        with pytest.raises(LookupError, match="no message"):
+            mapping.deliver()
 
 
 def test_nothing_of_this_process_leaks_into_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
