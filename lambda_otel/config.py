@@ -34,6 +34,7 @@ class Settings:
     Attributes:
         disabled: `OTEL_SDK_DISABLED`.
         function: `AWS_LAMBDA_FUNCTION_NAME`; None outside Lambda.
+        runtime_api: `AWS_LAMBDA_RUNTIME_API`; None outside the runtime.
         initialization: `AWS_LAMBDA_INITIALIZATION_TYPE`, such as `on-demand` or `snap-start`.
         exporters: `OTEL_TRACES_EXPORTER`: names, or exporter objects given in code.
         protocol: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`.
@@ -53,6 +54,9 @@ class Settings:
         batch_size: `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, spans in one request.
         flush_timeout: `LAMBDA_OTEL_FLUSH_TIMEOUT`, seconds that a flush may take.
         flush_margin: `LAMBDA_OTEL_FLUSH_MARGIN`, seconds before the deadline that a flush leaves untouched.
+        flush_mode: `LAMBDA_OTEL_FLUSH_MODE`: `sync`, before the answer, or `async`, after it.
+        timeout_margin: `LAMBDA_OTEL_TIMEOUT_MARGIN`, seconds before the deadline at which unfinished spans are sent; 0 for never, None
+            for a tenth of the function's time-out.
         max_links: `OTEL_SPAN_LINK_COUNT_LIMIT`.
         known_methods: `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`; None for those of the standard.
         capture: `LAMBDA_OTEL_CAPTURE`: attributes that are recorded only when named.
@@ -64,6 +68,7 @@ class Settings:
 
     disabled: bool
     function: str | None
+    runtime_api: str | None
     initialization: str
     exporters: tuple[Any, ...]
     protocol: str
@@ -83,6 +88,8 @@ class Settings:
     batch_size: int
     flush_timeout: float
     flush_margin: float
+    flush_mode: str
+    timeout_margin: float | None
     max_links: int
     known_methods: frozenset[str] | None
     capture: frozenset[str]
@@ -136,6 +143,7 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
     return Settings(
         disabled=choose("disabled", "OTEL_SDK_DISABLED", False, _boolean),
         function=text("AWS_LAMBDA_FUNCTION_NAME"),
+        runtime_api=text("AWS_LAMBDA_RUNTIME_API"),
         initialization=text("AWS_LAMBDA_INITIALIZATION_TYPE") or "on-demand",
         exporters=choose("exporters", "OTEL_TRACES_EXPORTER", _default_exporters(reader), _known_names),
         protocol=choose("protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", str.lower, "OTEL_EXPORTER_OTLP_PROTOCOL"),
@@ -161,6 +169,8 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
         batch_size=choose("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, _positive),
         flush_timeout=choose("flush_timeout", "LAMBDA_OTEL_FLUSH_TIMEOUT", 0.5, _milliseconds),
         flush_margin=choose("flush_margin", "LAMBDA_OTEL_FLUSH_MARGIN", 0.1, _milliseconds),
+        flush_mode=choose("flush_mode", "LAMBDA_OTEL_FLUSH_MODE", "sync", _one_of("sync", "async")),
+        timeout_margin=choose("timeout_margin", "LAMBDA_OTEL_TIMEOUT_MARGIN", None, _milliseconds),
         max_links=choose("max_links", "OTEL_SPAN_LINK_COUNT_LIMIT", 128, _count),
         known_methods=choose("known_methods", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", None, lambda v: frozenset(_names(v))),
         capture=choose("capture", "LAMBDA_OTEL_CAPTURE", frozenset(), lambda value: frozenset(_names(value.lower()))),

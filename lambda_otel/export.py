@@ -8,14 +8,17 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from .delivery import Delivery, Exporter, Report
 from .state import logger
+from .unfinished import snapshot
 
 _MOST_PENDING = 4
+_MOST_OPEN = 4096
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,23 @@ class Buffer(SpanProcessor):
         self._budget = budget
         self._breaker = Breaker()
         self._ended: deque[ReadableSpan] = deque()
+        self._open: dict[int, ref[Span]] = {}
         self._pending: list[_Pending] = []
         self._dropped = self._dropped_before = 0
         self._complaint = ""
         self._make_locks()
-        os.register_at_fork(after_in_child=self._start_anew)
+        os.register_at_fork(after_in_child=self.start_anew)
 
     def _make_locks(self) -> None:
         # Reentrant: a signal handler, or a generator that is collected as garbage, may end a span while this thread holds it.
         self._lock = threading.RLock()
         self._flushing = threading.Lock()
 
-    def _start_anew(self) -> None:
-        """In a forked process: the spans so far are the parent's to send, and the locks may be held by its threads."""
+    def start_anew(self) -> None:
+        """In a forked process or the clone of a snapshot: the spans so far are the original's, and its threads may hold the locks."""
         self._make_locks()
+        self._breaker.close()
+        self._open.clear()
         for batch in self._pending:
             self._exporter.abandon(batch.ticket)
         self._pending.clear()
@@ -103,15 +109,29 @@ class Buffer(SpanProcessor):
         return self._dropped
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing is done at the start."""
+        """Remembers a span while it is open; weakly, since some never end."""
+        context = span.get_span_context()
+        if context is not None and len(self._open) < _MOST_OPEN:
+            self._open[context.span_id] = ref(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keeps a sampled span."""
         context = span.get_span_context()
         if context is not None and context.trace_flags & 1:
+            self._open.pop(context.span_id, None)
             with self._lock:
                 self._ended.append(span)
                 self._drop_oldest()
+
+    def keep_unfinished(self, error_type: str) -> None:
+        """Keeps the spans that are open, as they are now and marked as failed, innermost first. Those that go on end once more."""
+        spans = [span for found in list(self._open.values()) if (span := found()) is not None]
+        for span in sorted(spans, key=lambda span: span.start_time or 0, reverse=True):
+            self.on_end(snapshot(span, error_type))
+
+    def forget_open(self) -> None:
+        """Forgets which spans are open: those that have not ended with their invocation may never end."""
+        self._open.clear()
 
     def _drop_oldest(self) -> None:
         while len(self._ended) > self._limit:

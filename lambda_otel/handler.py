@@ -8,6 +8,7 @@ from inspect import iscoroutine
 from typing import Any, TypeVar, overload
 
 from . import semconv
+from .environment import arrange
 from .functions import argument_names, is_method, qualified_name, rewrap
 from .lifecycle import Running, begin, enter, finish, leave
 from .provider import prepare
@@ -106,6 +107,7 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 def _prepare() -> None:
     try:
         prepare()
+        arrange()
     except Exception as error:
         logger.warning("tracing is not ready: %s: %s", type(error).__name__, error)
 

@@ -9,13 +9,13 @@ from typing import cast
 from weakref import WeakSet
 
 from opentelemetry.context import Context, create_key, get_value, set_value
-from opentelemetry.trace import Span, get_current_span, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from . import semconv
-from .invocation import Invocation, facts, remaining_seconds
+from .environment import began, ended
+from .invocation import Invocation, facts
 from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attributes
 from .propagation import propagation
-from .provider import flush_within
 from .recording import Attached, end, fail, make_current, restore, start
 from .sources import Attributes, EventSource, Message, Trigger, recognize
 from .sources._fields import carrier, mapping, raw
@@ -23,6 +23,9 @@ from .span_builder import batch_span, invocation_span, named_headers
 from .state import state
 
 _KEY = create_key("lambda_otel-invocation")
+
+# OpenTelemetry's own instrumentation of handlers, which its layers put around ours.
+_LAYER = "opentelemetry.instrumentation.aws_lambda"
 
 # Record spans stay open until the batch's result names the failed ones; beyond this many they end at once.
 _MOST_OPEN_RECORDS = 2048
@@ -36,8 +39,9 @@ class Running:
         source: What recognised the event.
         trigger: What the event says.
         lambda_context: As Lambda gave it.
+        request_id: Of the Lambda context.
+        layer: The span that somebody else has made for this invocation, and will end and send: one of the next two, if any.
         span: The SERVER span; None when none is recorded.
-        owned: False when somebody else made the span, and will end and send it.
         batch: The CONSUMER span around the messages, None without messages.
         context: What is current while the handler runs.
         attached: Ends that.
@@ -48,8 +52,9 @@ class Running:
     source: EventSource
     trigger: Trigger
     lambda_context: object
+    request_id: str | None = None
+    layer: Span | None = None
     span: Span | None = None
-    owned: bool = True
     batch: Span | None = None
     context: Context = field(default_factory=Context)
     attached: Attached | None = None
@@ -118,16 +123,14 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
     source, trigger = recognize(event, sources)
     invocation = facts(context, cold=cold and settings.initialization == "on-demand")
     plan = invocation_span(trigger, invocation, settings, propagators)
-    found = Running(source, trigger, context)
-    existing = _span_of_layer(invocation)
-    if existing is None:
+    found = Running(source, trigger, context, invocation.request_id, layer=_span_of_layer(invocation))
+    if found.layer is None:
+        began(context)
         found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, plan.context, plan.links)
         current = _with_span(plan.context or Context(), found.span)
     else:
-        found.span, found.owned = existing, False
-        existing.set_attributes({**plan.attributes, **attributes})
-        current = set_span_in_context(existing)
-    if trigger.batch and get_current_span(current).is_recording():
+        current = _adopt(found, found.layer, {**plan.attributes, **attributes})
+    if trigger.batch and found.batch is None and get_current_span(current).is_recording():
         batch = batch_span(trigger.batch, settings, propagators)
         found.batch = start(batch.name, batch.kind, batch.attributes, current, batch.links)
         current = _with_span(current, found.batch)
@@ -143,11 +146,23 @@ def _with_span(context: Context, span: Span | None) -> Context:
 def _span_of_layer(invocation: Invocation) -> Span | None:
     """The span that an instrumentation around this handler has started for the same invocation."""
     current = get_current_span()
-    attributes = getattr(current, "attributes", None)
-    if not current.is_recording() or invocation.request_id is None or attributes is None:
+    if not current.is_recording():
         return None
+    if getattr(getattr(current, "instrumentation_scope", None), "name", None) == _LAYER:
+        return current
+    attributes = cast("Attributes", getattr(current, "attributes", None) or {})
     known = (attributes.get(semconv.FAAS_INVOCATION_ID), attributes.get("faas.execution"))
-    return current if invocation.request_id in known else None
+    return current if invocation.request_id and invocation.request_id in known else None
+
+
+def _adopt(found: Running, layer: Span, attributes: Attributes) -> Context:
+    """Uses the layer's span instead of one of ours: that of the invocation, or that of its messages."""
+    if getattr(layer, "kind", None) is SpanKind.CONSUMER:
+        found.batch = layer
+    else:
+        found.span = layer
+        layer.set_attributes(attributes)
+    return set_span_in_context(layer)
 
 
 def enter(found: Running) -> None:
@@ -172,8 +187,8 @@ def finish(found: Running, response: object = None, error: BaseException | None 
         state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
     _end_spans(found, error)
     try:
-        if found.owned:
-            flush_within(remaining_seconds(found.lambda_context))
+        if found.layer is None:
+            ended(found.request_id, found.lambda_context)
     except Exception as fault:
         state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
 
@@ -181,10 +196,9 @@ def finish(found: Running, response: object = None, error: BaseException | None 
 def _end_spans(found: Running, error: BaseException | None) -> None:
     for _, span, end_time in found.records:
         end(span, end_time=end_time)
-    if found.batch is not None:
-        end(found.batch, error)
-    if found.span is not None and found.owned:
-        end(found.span, error)
+    for made in (found.batch, found.span):
+        if made is not None and made is not found.layer:
+            end(made, error)
 
 
 def _note_outcome(found: Running, response: object, error: BaseException | None) -> None:

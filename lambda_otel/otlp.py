@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Status
+from opentelemetry.sdk.trace import ReadableSpan
 
 from .config import Settings
 from .delivery import DELIVERED, Delivery, Report, Spans
 from .http_response import Answer
+from .protobuf import decode_partial_success, encode
 from .transport import Client, Connection, StaleConnectionError, Target, TransportError, UnansweredError
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
+_LONGEST_BODY = 1 << 16
 _LONGEST_MESSAGE = 200
 
 
@@ -104,45 +104,21 @@ class OtlpExporter:
 def _encode(spans: Spans) -> tuple[bytes, Report]:
     """The body of a request, and how many spans it lacks because they cannot be encoded: these must not take the others with them."""
     try:
-        return encode_spans(spans).SerializeToString(), DELIVERED
+        return encode(spans), DELIVERED
     except Exception as error:
         reason = f"spans cannot be encoded ({type(error).__name__}: {error})"
-    mended = [span if _is_encodable(span) else _mended(span) for span in spans]
-    encodable = [span for span in mended if _is_encodable(span)]
+    encodable = [span for span in spans if _is_encodable(span)]
     if not encodable:
         return b"", Report(Delivery.REJECTED, reason)
-    lost = len(spans) - len(encodable)
-    return encode_spans(encodable).SerializeToString(), Report(Delivery.DELIVERED, reason, lost) if lost else DELIVERED
+    return encode(encodable), Report(Delivery.DELIVERED, reason, lost=len(spans) - len(encodable))
 
 
 def _is_encodable(span: ReadableSpan) -> bool:
     try:
-        encode_spans([span]).SerializeToString()
+        encode([span])
     except Exception:
         return False
     return True
-
-
-def _mended(span: ReadableSpan) -> ReadableSpan:
-    """The span with its texts in valid Unicode, in which protobuf takes no lone surrogates."""
-    return ReadableSpan(
-        name=_valid(span.name),
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=span.attributes,
-        events=[Event(_valid(event.name), event.attributes, event.timestamp) for event in span.events],
-        links=span.links,
-        kind=span.kind,
-        status=Status(span.status.status_code, span.status.description and _valid(span.status.description)),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
-
-
-def _valid(text: str) -> str:
-    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _report(answer: Answer, encoded: Report) -> Report:
@@ -157,17 +133,9 @@ def _report(answer: Answer, encoded: Report) -> Report:
 
 def _accepted(answer: Answer, encoded: Report) -> Report:
     """A 2xx answer, which may still say that some spans were not taken."""
-    if not answer.body:
-        return encoded
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
-    try:
-        partial = ExportTraceServiceResponse.FromString(answer.body).partial_success
-    except Exception:
-        return encoded
-    if partial.rejected_spans > 0:
-        reason = partial.error_message[:_LONGEST_MESSAGE]
-        return Report(Delivery.DELIVERED, reason, lost=partial.rejected_spans + encoded.lost)
+    rejected, message = decode_partial_success(answer.body) if len(answer.body) <= _LONGEST_BODY else (0, "")
+    if 0 < rejected < 1 << 63:  # from there on they are negative numbers
+        return Report(Delivery.DELIVERED, message[:_LONGEST_MESSAGE], lost=rejected + encoded.lost)
     return encoded
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace
 
@@ -22,20 +22,40 @@ if TYPE_CHECKING:
 _SCOPE = "lambda_otel"
 
 
+class WayOut(Protocol):
+    """What leads from ended spans to the backend."""
+
+    def flush(self, budget: float, *, insist: bool = False) -> bool:
+        """Sends what has ended within a budget in seconds; with `insist` even to a backend that was in trouble."""
+        ...
+
+    def forget_open(self) -> None:
+        """A new invocation begins: spans that are still open may never end."""
+        ...
+
+    def keep_unfinished(self, error_type: str) -> None:
+        """Keeps the spans that are open as they are now, marked with this `error.type`."""
+        ...
+
+    def start_anew(self) -> None:
+        """In the clone of a snapshot: other ids, nothing of the original's spans."""
+        ...
+
+
 @dataclass(frozen=True)
 class Telemetry:
     """What the decorators need.
 
     Attributes:
         tracer: Starts spans.
-        flush: Sends what has ended within a budget in seconds; with `insist=True` even to a backend that was in trouble.
+        way_out: Takes what has ended.
         records: False when no span is ever recorded.
         skips_unsampled: True when a child of an unsampled span is never sampled, so that none needs to be made.
         provider: Our provider, to be installed on first use; None when there is another or none.
     """
 
     tracer: trace.Tracer
-    flush: Callable[..., bool]
+    way_out: WayOut
     records: bool = True
     skips_unsampled: bool = False
     provider: TracerProvider | None = None
@@ -75,13 +95,13 @@ def _build() -> Telemetry:
     """
     settings = state.settings
     if settings.disabled:
-        return Telemetry(trace.NoOpTracer(), _nothing_to_flush, records=False)
+        return Telemetry(trace.NoOpTracer(), _Nowhere(), records=False)
     if _is_installed() or settings.exporters == ("none",):
         return _adopted()
     from . import sdk  # the SDK is most of the cold start, so it waits until it is needed
 
-    provider, flush = sdk.build(settings)
-    return Telemetry(_tracer(provider), flush, skips_unsampled=sdk.skips_unsampled(settings), provider=provider)
+    provider, way_out = sdk.build(settings)
+    return Telemetry(_tracer(provider), way_out, skips_unsampled=sdk.skips_unsampled(settings), provider=provider)
 
 
 def _install(built: Telemetry) -> Telemetry:
@@ -104,25 +124,42 @@ def _tracer(provider: trace.TracerProvider | None = None) -> trace.Tracer:
 
 def _adopted() -> Telemetry:
     """Whatever provider is, or will be, installed; without one, spans are not recorded and contexts pass through."""
-    from .foreign import ForeignFlush
-
-    foreign_flush = ForeignFlush()
-
-    def flush(budget: float, *, insist: bool = False) -> bool:
-        return not _is_installed() or foreign_flush(trace.get_tracer_provider(), budget)
-
-    return Telemetry(_tracer(), flush)
+    return Telemetry(_tracer(), _Adopted())
 
 
 def _untraced(error: Exception) -> Telemetry:
     fault = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
     if fault:
         logger.error("not tracing: %s", fault)
-    return Telemetry(trace.NoOpTracer(), _nothing_to_flush, records=False)
+    return Telemetry(trace.NoOpTracer(), _Nowhere(), records=False)
 
 
-def _nothing_to_flush(budget: float, *, insist: bool = False) -> bool:
-    return True
+class _Nowhere:
+    """No spans, no way out."""
+
+    def flush(self, budget: float, *, insist: bool = False) -> bool:
+        return True
+
+    def forget_open(self) -> None:
+        pass
+
+    def keep_unfinished(self, error_type: str) -> None:
+        pass
+
+    def start_anew(self) -> None:
+        pass
+
+
+class _Adopted(_Nowhere):
+    """The way out of a provider that somebody else has installed: all that can be asked of it is to flush."""
+
+    def __init__(self) -> None:
+        from .foreign import ForeignFlush
+
+        self._flush = ForeignFlush()
+
+    def flush(self, budget: float, *, insist: bool = False) -> bool:
+        return not _is_installed() or self._flush(trace.get_tracer_provider(), budget)
 
 
 def configure(
@@ -187,13 +224,13 @@ def flush(timeout: float | None = None) -> bool:
         True only if everything that had ended has left.
     """
     try:
-        return telemetry().flush(state.settings.flush_timeout if timeout is None else timeout, insist=True)
+        return telemetry().way_out.flush(state.settings.flush_timeout if timeout is None else timeout, insist=True)
     except Exception as error:
         logger.warning("flush failed: %s", error)
         return False
 
 
-def flush_within(remaining: float | None) -> bool:
+def send(remaining: float | None) -> bool:
     """Sends what has ended, within the budget and the time that an invocation has left.
 
     Args:
@@ -201,4 +238,15 @@ def flush_within(remaining: float | None) -> bool:
     """
     settings = state.settings
     budget = settings.flush_timeout if remaining is None else min(settings.flush_timeout, remaining - settings.flush_margin)
-    return budget > 0 and telemetry().flush(budget)
+    return budget > 0 and telemetry().way_out.flush(budget)
+
+
+def send_unfinished(remaining: float) -> None:
+    """Sends what has ended and what is open, as Lambda is about to end the process.
+
+    Args:
+        remaining: Seconds until it does.
+    """
+    way_out = telemetry().way_out
+    way_out.keep_unfinished(semconv.ERROR_TYPE_TIMEOUT)
+    way_out.flush(remaining)

@@ -31,22 +31,53 @@ _CREDENTIAL_PROVIDERS = (
 _USER_AGENT = f"lambda_otel/{__version__} OTel-OTLP-Exporter-Python/{sdk_version}"
 
 
-def build(settings: Settings) -> tuple[TracerProvider, Callable[..., bool]]:
-    """A provider and what flushes it.
+class WayOut:
+    """What leads from the spans of our provider to the backends."""
+
+    def __init__(self, buffers: list[Buffer], ids: OwnIdGenerator) -> None:
+        self._buffers = buffers
+        self._ids = ids
+
+    def flush(self, budget: float, *, insist: bool = False) -> bool:
+        """Sends what has ended; see `Buffer.flush`. Several exporters share the budget."""
+        share = budget / max(len(self._buffers), 1)
+        left = [buffer for buffer in self._buffers if not buffer.flush(share, insist=insist)]
+        return not left
+
+    def forget_open(self) -> None:
+        """A new invocation begins; see `Buffer.forget_open`."""
+        for buffer in self._buffers:
+            buffer.forget_open()
+
+    def keep_unfinished(self, error_type: str) -> None:
+        """Keeps the spans that are open; see `Buffer.keep_unfinished`."""
+        for buffer in self._buffers:
+            buffer.keep_unfinished(error_type)
+
+    def start_anew(self) -> None:
+        """In the clone of a snapshot: other ids, nothing of the original's spans."""
+        self._ids.reseed()
+        for buffer in self._buffers:
+            buffer.start_anew()
+
+
+def build(settings: Settings) -> tuple[TracerProvider, WayOut]:
+    """A provider and its way out.
 
     Raises:
         ConfigError: A setting without which nothing can be traced.
     """
     buffers = [_buffer(_exporter(exporter, settings), settings) for exporter in settings.exporters if exporter != "none"]
+    ids = OwnIdGenerator()
     provider = TracerProvider(
         sampler=_sampler(settings),
         resource=_resource(settings),
-        id_generator=OwnIdGenerator(),
+        id_generator=ids,
         span_limits=_span_limits(settings),
     )
     for buffer in buffers:
         provider.add_span_processor(buffer)
-    return provider, _flush_all(buffers)
+    return provider, WayOut(buffers, ids)
 
 
 def _buffer(exporter: Exporter, settings: Settings) -> Buffer:
@@ -57,18 +88,6 @@ def _buffer(exporter: Exporter, settings: Settings) -> Buffer:
         patience=settings.otlp_timeout,
         budget=settings.flush_timeout,
     )
-
-
-def _flush_all(buffers: list[Buffer]) -> Callable[..., bool]:
-    if len(buffers) == 1:
-        return buffers[0].flush
-
-    def flush(budget: float, *, insist: bool = False) -> bool:
-        share = budget / max(len(buffers), 1)
-        left = [buffer for buffer in buffers if not buffer.flush(share, insist=insist)]
-        return not left
-
-    return flush
 
 
 def _exporter(chosen: Any, settings: Settings) -> Exporter:

@@ -108,4 +108,5 @@ SYSTEM_KINESIS = "aws.kinesis"
 # Keys of our own, for what no convention names.
 BATCH_FAILURE_COUNT = "lambda_otel.batch.failure_count"
 ERROR_TYPE_BATCH_FAILED = "batch_item_failures"
+ERROR_TYPE_TIMEOUT = "timeout"
 LINKS_LEFT_OUT = "lambda_otel.links.left_out"

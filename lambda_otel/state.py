@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .config import Settings, read
 
 if TYPE_CHECKING:
+    from .environment import Environment
     from .propagation import Propagation
     from .provider import Telemetry
 
@@ -24,6 +25,7 @@ class State:
         propagation: Made of the settings, None until used.
         telemetry: The tracer and its way out, None until used.
         prepared: The same, built ahead of its first use while Lambda initialises.
+        environment: What is arranged with Lambda, None outside its runtime.
         invoked: True once this process has served an invocation.
         lock: Held while one of these is made.
     """
@@ -38,6 +40,7 @@ class State:
         self.propagation: Propagation | None = None
         self.telemetry: Telemetry | None = None
         self.prepared: Telemetry | None = None
+        self.environment: Environment | None = None
         self.invoked = False
         self._settings: Settings | None = None
         self._said: set[str] = set()

@@ -104,3 +104,10 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What the library logged, from warnings on."""
     caplog.set_level("WARNING", logger="lambda_otel")
     return lambda: [record.getMessage() for record in caplog.records if record.name == "lambda_otel"]
+
+
+@pytest.fixture
+def nothing_complains(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """OpenTelemetry and asyncio log what nobody would notice otherwise: contexts that cannot be detached, exceptions that are lost."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.name in ("opentelemetry.context", "asyncio")] == []

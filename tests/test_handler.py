@@ -31,11 +31,8 @@ ORDERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def nothing_complains(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """OpenTelemetry and asyncio log what would otherwise go unnoticed: contexts that cannot be detached, lost exceptions."""
-    yield
-    assert [record.getMessage() for record in caplog.records if not record.name.startswith("lambda_otel")] == []
+pytestmark = pytest.mark.usefixtures("nothing_complains")
+NEWS = {"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": "arn:aws:sns:us-east-1:123456789012:news", "MessageId": "n-1"}}]}
 
 
 # Which handlers
@@ -126,7 +123,7 @@ def prefixed(prefix: str, event: Any, context: Any, suffix: str = "") -> Any:
         (lambda: traced_handler(functools.partial(Handler().method)), "kept", "Handler.method"),
     ],
 )
-def test_handlers_may_be_anything_that_can_be_called(
+def test_handler_may_be_anything_that_can_be_called(
     make: Callable[[], Any], first: str, name: str, spans: Any, lambda_context: Any
 ) -> None:
     handler = make()
@@ -355,27 +352,13 @@ def test_odd_context_reaches_the_handler_and_the_span_is_made(context: Any, span
     assert spans.one().name == "GET /pets/{id}"
 
 
+KEYS = ["Records", "eventSource", "messageId", "body", "requestContext", "headers", "httpMethod", "resource", "statusCode", "kinesis", "s3"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "Records",
-                    "eventSource",
-                    "messageId",
-                    "body",
-                    "requestContext",
-                    "http",
-                    "headers",
-                    "httpMethod",
-                    "path",
-                    "resource",
-                    "records",
-                ]
-                + ["detail", "detail-type", "source", "Sns", "s3", "kinesis", "dynamodb", "version", "rawPath", "attributes", "x"]
-            ),
+            st.sampled_from(KEYS),
             inner | st.sampled_from(["aws:sqs", "aws:s3", "aws:kinesis", "aws:dynamodb", "aws:kafka", "2.0", "1.0"]),
             max_size=5,
         )
@@ -582,26 +565,35 @@ INSTRUMENTED = "app_of_test_handler"
 @pytest.fixture
 def layer(monkeypatch: pytest.MonkeyPatch, installed: Any) -> Iterator[Any]:
     """OpenTelemetry's own instrumentation around the handler of a module, as its layer does it."""
-    instrumentation = pytest.importorskip("opentelemetry.instrumentation.aws_lambda")
+    from opentelemetry.instrumentation.aws_lambda import AwsLambdaInstrumentor
+
     module = types.ModuleType(INSTRUMENTED)
     monkeypatch.setitem(sys.modules, INSTRUMENTED, module)
     monkeypatch.setenv("_HANDLER", f"{INSTRUMENTED}.handler")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "my-function")
-    instrumentor = instrumentation.AwsLambdaInstrumentor()
+    instrumentor = AwsLambdaInstrumentor()
 
     def instrument(handler: Any) -> Any:
         module.handler = handler  # type: ignore[attr-defined]
         instrumentor.instrument(skip_dep_check=True)
-        return lambda event, context: module.handler(event, context)
+        return module.handler
 
     yield instrument
     instrumentor.uninstrument()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("event", [REST, ORDERS], ids=["http", "sqs"])
-def test_handler_under_the_layers_instrumentation_makes_one_server_span(
-    kind: str, event: Any, layer: Any, installed: Any, lambda_context: Any
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (REST, [("inside", "INTERNAL")]),
+        (ORDERS, [("inside", "INTERNAL"), ("process orders", "CONSUMER")]),
+        (NEWS, [("inside", "INTERNAL"), ("process news", "CONSUMER")]),
+    ],
+    ids=["http", "sqs", "sns"],
+)
+def test_handler_under_the_layers_instrumentation_makes_one_span_of_each_kind(
+    kind: str, event: Any, expected: list[Any], layer: Any, installed: Any, lambda_context: Any
 ) -> None:
     def handler(event: Any, context: Any) -> Any:
         with span("inside"):
@@ -612,11 +604,17 @@ def test_handler_under_the_layers_instrumentation_makes_one_server_span(
 
     instrumented = layer(traced_handler(handler if kind == "sync" else handler_async))
     assert instrumented(event, lambda_context) == {"statusCode": 200}
-    ended = installed.get_finished_spans()
-    (server,) = [entry for entry in ended if entry.kind is SpanKind.SERVER]
-    assert server.attributes["faas.invocation_id"] == lambda_context.aws_request_id
-    assert server.attributes["code.function.name"].endswith(handler.__name__ if kind == "sync" else handler_async.__name__)
-    assert len({entry.context.trace_id for entry in ended}) == 1
+    *inner, root = installed.get_finished_spans()
+    assert [(entry.name, entry.kind.name) for entry in inner] == expected
+    assert (root.kind, root.parent, root.attributes["faas.invocation_id"]) == (SpanKind.SERVER, None, lambda_context.aws_request_id)
+    assert [entry.parent for entry in inner] == [entry.context for entry in (*inner[1:], root)]
+
+
+def test_failed_records_are_counted_on_the_layers_span(layer: Any, installed: Any, lambda_context: Any) -> None:
+    instrumented = layer(traced_handler(lambda event, context: {"batchItemFailures": [{"itemIdentifier": "m-1"}]}))
+    instrumented(ORDERS, lambda_context)
+    batch, server = installed.get_finished_spans()
+    assert (batch.kind, batch.attributes["lambda_otel.batch.failure_count"], server.kind) == (SpanKind.CONSUMER, 1, SpanKind.SERVER)
 
 
 # Context

@@ -11,7 +11,7 @@ from pathlib import Path
 from environments import Environment
 from process import run
 
-_VALGRIND = ("--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--trace-children=yes", "--vex-guest-max-insns=40")
+_VALGRIND = ("--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", "--trace-children=yes")
 _TOTAL = re.compile(r"I\s+refs:\s+([\d,]+)")
 
 

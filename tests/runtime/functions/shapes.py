@@ -1,7 +1,7 @@
 """Spans of every shape that OTLP has: kinds, types of attributes, links, events, status."""
 
 from opentelemetry import trace
-from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace import SpanContext, SpanKind, TraceFlags, TraceState
 
 from lambda_otel import span, traced_handler, traced_record
 
