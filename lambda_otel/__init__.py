@@ -6,6 +6,7 @@ from ._version import __version__
 from .extract import extract_http, extract_sns, extract_sqs
 from .handler import traced_handler
 from .inject import inject_http, inject_sns, inject_sqs
+from .inject_payload import inject_eventbridge, inject_invoke
 from .provider import configure, flush
 from .record import traced_record
 from .spans import span
@@ -17,7 +18,9 @@ __all__ = [
     "extract_sns",
     "extract_sqs",
     "flush",
+    "inject_eventbridge",
     "inject_http",
+    "inject_invoke",
     "inject_sns",
     "inject_sqs",
     "span",

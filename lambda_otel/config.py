@@ -23,6 +23,12 @@ DEFAULT_PROPAGATORS: tuple[Any, ...] = ("tracecontext", "baggage", "xray")
 _KNOWN_NAMES = frozenset({"tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "xray-lambda", "otlp", "console", "none"})
 
 
+_CREDENTIAL_PROVIDERS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+)
+
+
 class ConfigError(ValueError):
     """A setting without which nothing can be traced; its text names the variable and the value's fault."""
 
@@ -45,6 +51,7 @@ class Settings:
         certificate: File with the certificates of the authorities to trust.
         client_certificate: File with the client's certificate.
         client_key: File with the client's key.
+        credential_provider: The variable that names an entry point of the official exporter, which makes the session to send with.
         propagators: `OTEL_PROPAGATORS`: names, or propagator objects given in code.
         sampler: `OTEL_TRACES_SAMPLER`: a name, or a sampler object given in code.
         sampler_arg: `OTEL_TRACES_SAMPLER_ARG`.
@@ -79,6 +86,7 @@ class Settings:
     certificate: str | None
     client_certificate: str | None
     client_key: str | None
+    credential_provider: str | None
     propagators: tuple[Any, ...]
     sampler: Any
     sampler_arg: str | None
@@ -160,6 +168,7 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
         certificate=text("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
         client_certificate=text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
         client_key=text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        credential_provider=next(filter(text, _CREDENTIAL_PROVIDERS), None),
         propagators=propagators,
         sampler=choose("sampler", "OTEL_TRACES_SAMPLER", "parentbased_always_on", str),
         sampler_arg=text("OTEL_TRACES_SAMPLER_ARG"),

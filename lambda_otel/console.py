@@ -140,7 +140,7 @@ def _telling(attributes: Mapping[str, Any], failed: bool) -> str:
 
 
 def _pairs(attributes: Iterable[tuple[str, object]]) -> str:
-    return " ".join(f"{key}={_cut(_plain(value), _LONGEST_VALUE)}" for key, value in attributes)
+    return " ".join(f"{_plain(key)}={_cut(_plain(value), _LONGEST_VALUE)}" for key, value in attributes)
 
 
 def _link_notes(links: Sequence[Link]) -> list[str]:
@@ -194,6 +194,9 @@ class ConsoleExporter:
 
     def abandon(self, ticket: Any) -> None:
         """Nothing is ever out."""
+
+    def start_anew(self) -> None:
+        """It holds nothing."""
 
     def shutdown(self, deadline: float) -> None:
         """Nothing is held."""

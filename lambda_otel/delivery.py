@@ -61,6 +61,10 @@ class Exporter(Protocol):
         """Stops waiting for the answer to the batch with this ticket."""
         ...
 
+    def start_anew(self) -> None:
+        """In a forked process or the clone of a snapshot: connections belong to the original."""
+        ...
+
     def shutdown(self, deadline: float) -> None:
         """Frees what it holds; nothing more is expected to be sent."""
         ...

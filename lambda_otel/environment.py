@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from . import semconv
 from .call import Call
 from .config import Settings
 from .invocation import remaining_seconds
-from .provider import send, send_unfinished, telemetry
+from .provider import flush, send, telemetry
 from .state import logger, state
 from .watchdog import Watchdog
 
@@ -24,28 +25,42 @@ _LAST_FLUSH = 0.3
 # A watchdog acts this share of the time-out before the deadline, within these seconds.
 _SHARE, _LEAST, _MOST = 0.1, 0.1, 0.5
 
+_NO_EXTENSION = "LAMBDA_OTEL_FLUSH_MODE: spans are sent before the answer, no extension could be registered: %s"
+
 
 def arrange() -> None:
     """Arranges with Lambda, while it initialises the environment, what is to happen around the invocations. Elsewhere nothing is."""
-    if state.settings.runtime_api and state.environment is None:
-        state.environment = Environment(state.settings)
+    settings = state.settings
+    if settings.disabled or state.environment is not None:
+        return
+    if settings.runtime_api:
+        state.environment = Environment(settings)
+    elif settings.flush_mode == "async":
+        state.say_once(_NO_EXTENSION % "AWS_LAMBDA_RUNTIME_API is not set")
 
 
-def began(context: object) -> None:
-    """An invocation with this Lambda context begins."""
+def began(request_id: str | None, context: object) -> None:
+    """An invocation with this request id and Lambda context begins. Never raises."""
     if state.environment is not None:
         try:
-            state.environment.began(remaining_seconds(context))
+            state.environment.began(request_id, remaining_seconds(context))
         except Exception as error:
             state.say_once(f"the invocation is not watched: {type(error).__name__}: {error}")
 
 
-def ended(request_id: str | None, context: object) -> None:
-    """The spans of an invocation have ended: they are sent, now or after the answer."""
+def ended(context: object, error: BaseException | None = None, *, sends: bool = True) -> None:
+    """The invocation that began last is over and its spans have ended: they are sent, now or after the answer.
+
+    Args:
+        context: The Lambda context.
+        error: What the handler raised.
+        sends: False when somebody else sends the spans.
+    """
+    remaining = remaining_seconds(context)
     if state.environment is not None:
-        state.environment.ended(request_id, remaining_seconds(context))
-    else:
-        send(remaining_seconds(context))
+        state.environment.ended(remaining, error, sends=sends)
+    elif sends:
+        send(remaining)
 
 
 class Environment:
@@ -56,39 +71,60 @@ class Environment:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._margin = settings.timeout_margin
         self._extension = _extension(settings)
-        self._watchdog = None if settings.timeout_margin == 0 else Watchdog(send_unfinished)
+        self._watchdog = None if self._margin == 0 else Watchdog(_keep_unfinished, _send_last)
+        self._request_id: str | None = None
         self._handles_sigterm = False
         if settings.initialization == "snap-start":
             from .snapstart import register
 
-            register(before_snapshot=lambda: send(None), after_restore=self._restored)
+            register(before_snapshot=lambda: send(None), after_restore=_start_anew)
 
-    def began(self, remaining: float | None) -> None:
+    def began(self, request_id: str | None, remaining: float | None) -> None:
         """An invocation begins that has this many seconds."""
+        self._request_id = request_id
+        if self._extension:
+            self._extension.began(request_id)
+        found = telemetry()
+        if not found.records:
+            return
         if not self._handles_sigterm:
             self._handles_sigterm = True
             from .termination import flush_on_sigterm
 
-            flush_on_sigterm(lambda: Call(lambda: send(_LAST_FLUSH)).wait(time.monotonic() + _LAST_FLUSH))
-        telemetry().way_out.forget_open()
+            flush_on_sigterm(lambda: Call(lambda: flush(_LAST_FLUSH)).wait(time.monotonic() + _LAST_FLUSH))
+        found.way_out.forget_open()
         if self._watchdog and remaining:
-            margin = self._settings.timeout_margin
-            self._watchdog.watch(remaining, min(max(remaining * _SHARE, _LEAST), _MOST) if margin is None else margin)
+            self._watchdog.watch(remaining, margin(remaining, self._margin))
 
-    def ended(self, request_id: str | None, remaining: float | None) -> None:
-        """The invocation is over and its spans have ended: they are sent, now or after the answer."""
+    def ended(self, remaining: float | None, error: BaseException | None, *, sends: bool) -> None:
+        """The invocation is over; see the function of this name. An error that ends the process leaves no time after the answer."""
         if self._watchdog:
             self._watchdog.rest()
-        if self._extension and self._extension.is_alive:
-            self._extension.invocation_ended(request_id)
-        else:
+        is_left = self._extension is not None and self._extension.ended(self._request_id)
+        ends_process = error is not None and not isinstance(error, Exception)
+        if sends and (ends_process or not is_left):
             send(remaining)
 
-    def _restored(self) -> None:
-        state.invoked = False
-        telemetry().way_out.start_anew()
+
+def margin(remaining: float, chosen: float | None) -> float:
+    """How many seconds before its deadline the watchdog acts in an invocation that has so many; never in its first half."""
+    return min(min(max(remaining * _SHARE, _LEAST), _MOST) if chosen is None else chosen, remaining / 2)
+
+
+def _keep_unfinished() -> None:
+    telemetry().way_out.keep_unfinished(semconv.ERROR_TYPE_TIMEOUT)
+
+
+def _send_last(remaining: float) -> None:
+    telemetry().way_out.flush(remaining, insist=True)
+
+
+def _start_anew() -> None:
+    found = state.telemetry or state.prepared
+    if found:
+        found.way_out.start_anew()
 
 
 def _extension(settings: Settings) -> Extension | None:
@@ -100,5 +136,5 @@ def _extension(settings: Settings) -> Extension | None:
     try:
         return Extension(settings.runtime_api or "", send)
     except Exception as error:
-        logger.warning("LAMBDA_OTEL_FLUSH_MODE: spans are sent before the answer, no extension could be registered: %s", error)
+        logger.warning(_NO_EXTENSION, error)
         return None

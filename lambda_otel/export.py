@@ -29,6 +29,11 @@ class _Pending:
     ticket: Any
     since: float
 
+    def time_left(self, patience: float) -> float:
+        """Seconds that its answer may still stay out; none after a jump of the clock."""
+        waited = time.time() - self.since
+        return patience - waited if waited >= 0 else 0.0
+
 
 class Breaker:
     """Stops trying a backend that is in trouble, for a time that doubles with every failure up to a limit."""
@@ -102,6 +107,7 @@ class Buffer(SpanProcessor):
             self._exporter.abandon(batch.ticket)
         self._pending.clear()
         self._ended.clear()
+        self._exporter.start_anew()
 
     @property
     def dropped(self) -> int:
@@ -111,14 +117,16 @@ class Buffer(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remembers a span while it is open; weakly, since some never end."""
         context = span.get_span_context()
-        if context is not None and len(self._open) < _MOST_OPEN:
+        if len(self._open) < _MOST_OPEN:
             self._open[context.span_id] = ref(span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keeps a sampled span."""
         context = span.get_span_context()
-        if context is not None and context.trace_flags & 1:
-            self._open.pop(context.span_id, None)
+        if context is None:
+            return
+        self._open.pop(context.span_id, None)
+        if context.trace_flags & 1:
             with self._lock:
                 self._ended.append(span)
                 self._drop_oldest()
@@ -160,11 +168,11 @@ class Buffer(SpanProcessor):
             self._flushing.release()
 
     def _flush(self, deadline: float, insist: bool) -> None:
-        self._settle(time.monotonic(), self._patience)
+        self._settle(time.monotonic())
         if insist or not (self._breaker.is_open or len(self._pending) >= _MOST_PENDING):
             self._send(deadline)
         if insist and self._pending and not self._ended:
-            self._settle(deadline, self._patience)
+            self._settle(deadline)
             self._send(deadline)
 
     def _send(self, deadline: float) -> None:
@@ -193,8 +201,6 @@ class Buffer(SpanProcessor):
     def _note_success(self) -> None:
         if self._breaker.succeed():
             logger.warning("spans are being sent to %s again; %d were lost", self._exporter.name, self._dropped)
-        # The backend answers newer requests: the answers that are still out were lost with their connections.
-        self._settle(time.monotonic(), patience=0.0)
 
     def _take(self) -> list[ReadableSpan]:
         with self._lock:
@@ -205,13 +211,13 @@ class Buffer(SpanProcessor):
             self._ended.extendleft(reversed(spans))
             self._drop_oldest()
 
-    def _settle(self, deadline: float, patience: float) -> None:
+    def _settle(self, deadline: float) -> None:
         """Asks for the answers that were out; a batch whose answer has been out for longer than the patience is sent again."""
         pending, self._pending = self._pending, []
         for batch in reversed(pending):
-            report = self._exporter.settle(batch.ticket, deadline)
+            report = self._exporter.settle(batch.ticket, min(deadline, time.monotonic() + batch.time_left(self._patience)))
             if report.delivery is Delivery.UNANSWERED:
-                if 0 <= time.time() - batch.since < patience:
+                if batch.time_left(self._patience) > 0:
                     self._pending.insert(0, batch)
                 else:
                     self._send_again(batch)

@@ -9,19 +9,25 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.htm
 from __future__ import annotations
 
 import json
-import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, cast
 
-from .state import logger
+from .state import logger, state
 
 _NAME = "lambda_otel"
 _PATH = "/2020-01-01/extension"
 
 # The main thread needs the interpreter to hand the answer over; the export takes it only after that.
 _HEAD_START = 0.002
+
+# Seconds in which a traced handler has to begin: one that is not traced says neither that it begins nor that it ends.
+_GRACE = 0.2
+
+# Seconds before the deadline at which the environment has to be ready, or Lambda ends it.
+_MARGIN = 0.05
 
 
 class Extension:
@@ -38,55 +44,65 @@ class Extension:
     def __init__(self, address: str, flush: Callable[[float], Any]) -> None:
         self._address = address
         self._flush = flush
-        self._ended: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._begun = self._ended = self._done = ""  # request ids
         self._identifier = self._register()
         self._thread = threading.Thread(target=self._run, name="lambda_otel-extension", daemon=True)
         self._thread.start()
 
-    @property
-    def is_alive(self) -> bool:
-        """False once the extension has failed: then somebody else has to send the spans."""
-        return self._thread.is_alive()
+    def began(self, request_id: str | None) -> None:
+        """A traced handler begins this invocation, and will end it."""
+        self._begun = request_id or ""
 
-    def invocation_ended(self, request_id: str | None) -> None:
-        """Tells that the handler has returned and its spans have ended."""
-        self._ended.put(request_id)
+    def ended(self, request_id: str | None) -> bool:
+        """The handler has returned and its spans have ended.
+
+        Returns:
+            True when the extension sends them. False when somebody else has to: it has failed, or is through with this invocation, or
+            this is a forked process, in which it does not run.
+        """
+        if not (request_id and self._thread.is_alive()):
+            return False
+        with self._changed:
+            self._ended = request_id
+            self._changed.notify()
+            return request_id != self._done
 
     def _register(self) -> str:
-        answer = self._connection(timeout=1.0).ask("POST", "/register", {"Lambda-Extension-Name": _NAME}, {"events": ["INVOKE"]})
+        with closing(_Api(self._address, timeout=1.0)) as api:
+            answer = api.ask("POST", "/register", {"Lambda-Extension-Name": _NAME}, {"events": ["INVOKE"]})
         return answer.headers["lambda-extension-identifier"]
-
-    def _connection(self, timeout: float | None) -> _Api:
-        return _Api(self._address, timeout)
 
     def _run(self) -> None:
         # A connection of its own, without a time-out: the answer comes with the next invocation, perhaps in an hour.
-        api = self._connection(timeout=None)
-        identity = {"Lambda-Extension-Identifier": self._identifier}
         try:
-            while True:
-                event = api.ask("GET", "/event/next", identity).body
-                if event.get("eventType") == "INVOKE":
-                    self._serve(event)
+            with closing(_Api(self._address, timeout=None)) as api:
+                while True:
+                    self._serve(api.ask("GET", "/event/next", {"Lambda-Extension-Identifier": self._identifier}).body)
         except Exception as error:
             logger.warning("spans are sent before the answer from now on, the extension failed: %s: %s", type(error).__name__, error)
 
     def _serve(self, event: dict[str, Any]) -> None:
-        deadline = float(event.get("deadlineMs", 0)) / 1000
-        if self._await_end(event.get("requestId"), deadline):
+        request_id, deadline = event["requestId"], event["deadlineMs"] / 1000
+        if self._await_end(request_id, deadline - _MARGIN):
             time.sleep(_HEAD_START)
-            self._flush(deadline - time.time())
-
-    def _await_end(self, request_id: object, deadline: float) -> bool:
-        """True when the handler of this invocation has returned; an invocation that never says so ends with its deadline."""
-        while (left := deadline - time.time()) > 0:
             try:
-                ended = self._ended.get(timeout=left)
-            except queue.Empty:
-                return False
-            if ended in (request_id, None):
-                return True
-        return False
+                self._flush(deadline - time.time())
+            except Exception as error:
+                state.say_once(f"spans not sent: {type(error).__name__}: {error}")
+
+    def _await_end(self, request_id: str, deadline: float) -> bool:
+        """True when the handler of this invocation has returned; False when it is not traced, or runs until the deadline."""
+
+        def has_ended() -> bool:
+            return self._ended == request_id
+
+        with self._changed:
+            self._changed.wait_for(has_ended, min(deadline - time.time(), _GRACE))
+            if self._begun == request_id:
+                self._changed.wait_for(has_ended, deadline - time.time())
+            self._done = request_id
+            return has_ended()
 
 
 class _Answer:
@@ -102,6 +118,9 @@ class _Api:
         from http.client import HTTPConnection  # loaded only in this mode
 
         self._connection = HTTPConnection(address, timeout=timeout)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: object = None) -> _Answer:
         content = None if body is None else json.dumps(body)

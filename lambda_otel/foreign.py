@@ -47,6 +47,9 @@ class ForeignExporter:
     def abandon(self, ticket: Call) -> None:
         """The call goes on, nobody waits for it."""
 
+    def start_anew(self) -> None:
+        """Its connections are its own business."""
+
     def shutdown(self, deadline: float) -> None:
         """Shuts the exporter down."""
         Call(self._exporter.shutdown).wait(deadline)

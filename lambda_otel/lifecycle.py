@@ -115,6 +115,7 @@ def begin(event: object, context: object, sources: Sequence[EventSource], name: 
         return _begin(raw(event), context, sources, name, attributes, cold)
     except Exception as error:
         state.say_once(f"invocation not traced: {type(error).__name__}: {error}")
+        _leave_environment(context)
         return None
 
 
@@ -124,8 +125,8 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
     invocation = facts(context, cold=cold and settings.initialization == "on-demand")
     plan = invocation_span(trigger, invocation, settings, propagators)
     found = Running(source, trigger, context, invocation.request_id, layer=_span_of_layer(invocation))
+    began(found.request_id, context)
     if found.layer is None:
-        began(context)
         found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, plan.context, plan.links)
         current = _with_span(plan.context or Context(), found.span)
     else:
@@ -186,9 +187,12 @@ def finish(found: Running, response: object = None, error: BaseException | None 
     except Exception as fault:
         state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
     _end_spans(found, error)
+    _leave_environment(found.lambda_context, error, sends=found.layer is None)
+
+
+def _leave_environment(context: object, error: BaseException | None = None, *, sends: bool = True) -> None:
     try:
-        if found.layer is None:
-            ended(found.request_id, found.lambda_context)
+        ended(context, error, sends=sends)
     except Exception as fault:
         state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
 

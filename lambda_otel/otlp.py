@@ -96,6 +96,10 @@ class OtlpExporter:
         """Closes the connection on which an answer is out."""
         ticket.connection.close()
 
+    def start_anew(self) -> None:
+        """Closes the connection, so that the next batch gets a new one."""
+        self._close()
+
     def shutdown(self, deadline: float) -> None:
         """Closes the connection."""
         self._close()

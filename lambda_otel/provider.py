@@ -105,12 +105,11 @@ def _build() -> Telemetry:
 
 
 def _install(built: Telemetry) -> Telemetry:
-    """Makes our provider the global one; adopts another that was installed since ours was built."""
-    if built.provider is None:
-        return built
-    if _is_installed():
+    """Makes our provider the global one; adopts another that was installed since ours was built, or failed to be."""
+    if _is_installed() and not state.settings.disabled:
         return _adopted()
-    trace.set_tracer_provider(built.provider)
+    if built.provider is not None:
+        trace.set_tracer_provider(built.provider)
     return built
 
 
@@ -239,14 +238,3 @@ def send(remaining: float | None) -> bool:
     settings = state.settings
     budget = settings.flush_timeout if remaining is None else min(settings.flush_timeout, remaining - settings.flush_margin)
     return budget > 0 and telemetry().way_out.flush(budget)
-
-
-def send_unfinished(remaining: float) -> None:
-    """Sends what has ended and what is open, as Lambda is about to end the process.
-
-    Args:
-        remaining: Seconds until it does.
-    """
-    way_out = telemetry().way_out
-    way_out.keep_unfinished(semconv.ERROR_TYPE_TIMEOUT)
-    way_out.flush(remaining)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +20,6 @@ from .export import Buffer
 from .ids import OwnIdGenerator
 from .proxy import is_proxied
 from .state import state
-
-# Of the official exporter: an entry point that makes the `requests.Session` to send with, such as one that signs requests.
-_CREDENTIAL_PROVIDERS = (
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
-    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
-)
 
 _USER_AGENT = f"lambda_otel/{__version__} OTel-OTLP-Exporter-Python/{sdk_version}"
 
@@ -114,9 +107,9 @@ def _otlp(settings: Settings) -> Exporter:
     parts = urlsplit(settings.endpoint)
     if parts.scheme == "https":
         _check_files(settings)
-    provider = next((name for name in _CREDENTIAL_PROVIDERS if os.environ.get(name)), None)
-    with _blaming(provider or "OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE or _CLIENT_KEY"):
-        if provider or is_proxied(settings.endpoint) or parts.username or not settings.endpoint.isascii():
+    credentials = settings.credential_provider
+    with _blaming(credentials or "OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE or _CLIENT_KEY"):
+        if credentials or is_proxied(settings.endpoint) or parts.username or not settings.endpoint.isascii():
             return _official(settings)
         from . import otlp
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import Status, StatusCode
 
 from . import semconv
+
+# Copies of a span's attributes that are tried: each fails if the span's own thread changes them meanwhile.
+_TRIES = 10
 
 
 def snapshot(span: Span, error_type: str) -> ReadableSpan:
@@ -17,7 +21,7 @@ def snapshot(span: Span, error_type: str) -> ReadableSpan:
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
-        attributes={**(span.attributes or {}), semconv.ERROR_TYPE: error_type},
+        attributes={**_attributes(span), semconv.ERROR_TYPE: error_type},
         events=span.events,
         links=span.links,
         kind=span.kind,
@@ -26,3 +30,12 @@ def snapshot(span: Span, error_type: str) -> ReadableSpan:
         end_time=time.time_ns(),
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _attributes(span: Span) -> dict[str, Any]:
+    for _ in range(_TRIES):
+        try:
+            return dict(span.attributes or {})
+        except (KeyError, RuntimeError):
+            continue
+    return {}

@@ -19,12 +19,16 @@ from .state import logger
 class Watchdog:
     """One thread for all invocations of a process, asleep until a deadline is near.
 
+    Near the deadline of an invocation it calls both functions, once.
+
     Args:
-        act: Called at most once for an invocation, with the seconds that are left.
+        keep: Notes what is open. Called only while the invocation runs, which cannot end meanwhile.
+        send: Sends what was kept, within the seconds that are left.
     """
 
-    def __init__(self, act: Callable[[float], Any]) -> None:
-        self._act = act
+    def __init__(self, keep: Callable[[], Any], send: Callable[[float], Any]) -> None:
+        self._keep = keep
+        self._send = send
         self._reset()
         os.register_at_fork(after_in_child=self._reset)
 
@@ -60,7 +64,12 @@ class Watchdog:
                     continue
                 self._acts_at = math.inf
                 remaining = self._deadline - now
-            try:
-                self._act(remaining)
-            except Exception as error:
-                logger.debug("the watchdog failed: %s", error)
+                _quiet(self._keep)
+            _quiet(self._send, remaining)
+
+
+def _quiet(act: Callable[..., Any], *args: float) -> None:
+    try:
+        act(*args)
+    except Exception as error:
+        logger.debug("the watchdog failed: %s: %s", type(error).__name__, error)

@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "queue_size": 4096,
     "batch_size": 512,
     "flush_timeout": 0.5,
+    "credential_provider": None,
     "flush_margin": 0.1,
     "flush_mode": "sync",
     "timeout_margin": None,
@@ -109,6 +110,15 @@ PARSED: list[tuple[str, str, str, Any]] = [
     ("LAMBDA_OTEL_FLUSH_TIMEOUT", "1500", "flush_timeout", 1.5),
     ("LAMBDA_OTEL_FLUSH_TIMEOUT", "0", "flush_timeout", 0.0),
     ("LAMBDA_OTEL_FLUSH_MARGIN", "250", "flush_margin", 0.25),
+    *[
+        (
+            f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER",
+            "mine",
+            "credential_provider",
+            f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_{part}CREDENTIAL_PROVIDER",
+        )
+        for part in ("", "TRACES_")
+    ],
     ("LAMBDA_OTEL_FLUSH_MODE", "async", "flush_mode", "async"),
     ("LAMBDA_OTEL_TIMEOUT_MARGIN", "0", "timeout_margin", 0.0),
     ("LAMBDA_OTEL_TIMEOUT_MARGIN", "400", "timeout_margin", 0.4),
@@ -161,6 +171,12 @@ def test_variable_for_traces_beats_the_common_one(specific: str, common: str, na
     assert getattr(read({common: loses}, {}), name) != alone
 
 
+@pytest.mark.parametrize("name", ["tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "xray-lambda", "otlp", "console", "none"])
+def test_name_of_the_specification_counts_in_any_case(name: str) -> None:
+    found = read({"OTEL_PROPAGATORS": name.upper(), "OTEL_TRACES_EXPORTER": name.title()}, {})
+    assert (found.propagators, found.exporters) == ((name,), (name,))
+
+
 # Variable, a value that cannot be used, and what is said of it.
 FAULTS = [
     ("OTEL_SDK_DISABLED", "1", "OTEL_SDK_DISABLED: must be true or false, not '1', using False"),
@@ -185,6 +201,8 @@ FAULTS = [
     ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE: must be a whole number above 0, not '-1', using 512"),
     ("LAMBDA_OTEL_FLUSH_TIMEOUT", "0.5", "LAMBDA_OTEL_FLUSH_TIMEOUT: must be a whole number of milliseconds, not '0.5', using 0.5"),
     ("LAMBDA_OTEL_FLUSH_MARGIN", "1s", "LAMBDA_OTEL_FLUSH_MARGIN: must be a whole number of milliseconds, not '1s', using 0.1"),
+    ("LAMBDA_OTEL_FLUSH_MODE", "later", "LAMBDA_OTEL_FLUSH_MODE: must be one of sync, async, not 'later', using 'sync'"),
+    ("LAMBDA_OTEL_TIMEOUT_MARGIN", "-1", "LAMBDA_OTEL_TIMEOUT_MARGIN: must be a whole number of milliseconds, not '-1', using None"),
     ("OTEL_SPAN_LINK_COUNT_LIMIT", "many", "OTEL_SPAN_LINK_COUNT_LIMIT: must be a whole number, not 'many', using 128"),
     (
         "LAMBDA_OTEL_MESSAGE_PARENT",

@@ -79,6 +79,9 @@ class Scripted:
     def abandon(self, ticket: Any) -> None:
         pass
 
+    def start_anew(self) -> None:
+        pass
+
     def shutdown(self, deadline: float) -> None:
         self.batches.append(["shutdown"])
 
@@ -170,12 +173,11 @@ def test_many_spans_go_in_batches_over_one_connection(sink: Sink) -> None:
 @pytest.mark.parametrize("mode", ["hang", "slow", "drip", "reset", "close", "503", "429"])
 def test_a_backend_in_trouble_costs_no_more_than_the_budget_and_no_span(mode: Any, sink: Sink) -> None:
     sink.mode = mode
-    tracing = to(sink.endpoint, batch_size=1)
+    tracing = to(sink.endpoint, batch_size=1, patience=SHORT * 2)
     tracing.record("one", "two", "three")
     for _ in range(3):
         assert not tracing.flush(SHORT)
     sink.mode = "ok"
-    sink.clear()
     assert tracing.flush(insist=True)
     assert set(names(sink)) == {"one", "two", "three"}
     assert tracing.buffer.dropped == 0
@@ -199,7 +201,6 @@ def test_the_budget_is_one_for_all_batches(sink: Sink) -> None:
     assert not tracing.flush(0.5)  # all of them would take nine seconds
     assert time.monotonic() - begin < LATE
     assert 1 <= len(sink.requests) < 10
-    time.sleep(0.5)  # the answer that is out comes
     sink.mode = "ok"
     assert tracing.flush(insist=True)
     assert names(sink) == recorded
@@ -235,6 +236,16 @@ def test_an_explicit_flush_waits_for_an_answer_that_is_out(sink: Sink) -> None:
     assert not tracing.flush(0.1)
     assert tracing.flush(insist=True)
     assert names(sink) == ["late"]
+
+
+def test_an_explicit_flush_waits_no_longer_than_its_patience_and_sends_again(sink: Sink) -> None:
+    sink.mode = "hang"
+    tracing = to(sink.endpoint, patience=SHORT * 2)
+    tracing.record("kept")
+    assert not tracing.flush(SHORT)
+    sink.mode = "ok"
+    assert tracing.flush(insist=True)
+    assert names(sink) == ["kept"]
 
 
 def test_an_answer_that_turns_out_to_be_none_sends_the_batch_again(sink: Sink) -> None:
@@ -277,9 +288,20 @@ def test_after_a_jump_of_the_clock_everything_is_sent(seconds: float, sink: Sink
     assert sorted(names(sink)) == ["after", "before", "unanswered"]
 
 
+def test_a_newer_batch_that_is_answered_does_not_send_an_older_one_again(sink: Sink) -> None:
+    sink.mode, sink.delay = "slow", 0.5
+    tracing = to(sink.endpoint)
+    tracing.record("older")
+    assert not tracing.flush(0.1)
+    sink.mode = "ok"
+    tracing.record("newer")
+    assert tracing.flush(insist=True)
+    assert names(sink) == ["older", "newer"]
+
+
 def test_answers_that_are_out_are_few(sink: Sink) -> None:
     sink.mode = "hang"
-    tracing = to(sink.endpoint)
+    tracing = to(sink.endpoint, patience=1.0)
     recorded = [str(number) for number in range(8)]
     for name in recorded:
         tracing.record(name)
@@ -337,7 +359,7 @@ def test_of_too_many_spans_the_oldest_are_dropped_and_counted(sink: Sink) -> Non
 
 def test_spans_that_come_back_do_not_exceed_the_limit(sink: Sink) -> None:
     sink.mode = "hang"
-    tracing = to(sink.endpoint, limit=10)
+    tracing = to(sink.endpoint, limit=10, patience=SHORT)
     tracing.record(*(str(number) for number in range(10)))
     assert not tracing.flush(0.1)
     tracing.record(*(str(number) for number in range(10, 15)))

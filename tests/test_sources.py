@@ -36,10 +36,14 @@ modest = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCh
 # --- Damage
 
 
+def is_bytes(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(byte, int) and -128 <= byte < 256 for byte in value)
+
+
 def walk(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths of all values inside a value."""
+    """The paths of all values inside a value; a list of bytes is one value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
+    for key, inner in () if is_bytes(value) else items:
         yield (*path, key)
         yield from walk(inner, (*path, key))
 
@@ -69,7 +73,7 @@ def damaged(draw: Any, case: Path) -> Any:
             if kind == "drop":
                 del place[key]
             elif kind == "replace":
-                place[key] = draw(foreign)
+                place[key] = copy.deepcopy(draw(foreign))
             elif kind == "wrap":
                 place[key] = draw(st.sampled_from([[place[key]], {"a": place[key]}]))
             elif kind == "empty":
@@ -91,7 +95,7 @@ def texts(value: Any) -> Iterator[str]:
         for inner in value.values():
             yield from texts(inner)
     elif isinstance(value, list):
-        if value and all(isinstance(byte, int) and -128 <= byte < 256 for byte in value):
+        if is_bytes(value):
             yield bytes(byte & 255 for byte in value).decode(errors="replace")
         for inner in value:
             yield from texts(inner)
@@ -186,7 +190,7 @@ keys = vocabulary | st.sampled_from(["statusCode", "batchItemFailures", "itemIde
 anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6), max_leaves=25)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(event=anything, fields=st.dictionaries(st.sampled_from(dir(LambdaContext)), anything), result=anything)
 def test_no_event_context_or_result_changes_the_outcome(
     event: Any, fields: dict[str, Any], result: Any, spans: Any, caplog: pytest.LogCaptureFixture

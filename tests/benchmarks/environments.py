@@ -50,6 +50,7 @@ class Environment:
             "HOME": os.environ.get("HOME", "/"),
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "PYTHONHASHSEED": "0",
+            "PYTHONSAFEPATH": "1",  # nothing from the folder of the probe
             "TZ": ":UTC",
             "SUBJECT": self.system.subject,
             **_LAMBDA,

@@ -105,7 +105,6 @@ def test_a_backend_that_is_always_slow_gets_everything_once() -> None:
         assert_each_arrived_once(sink, results)
 
 
-@pytest.mark.xfail(reason="what is unanswered is sent again with the next success, though its answer may still come")
 def test_an_answer_that_is_out_when_the_backend_recovers_causes_no_duplicates() -> None:
     with Sink("slow", delay=3.0) as sink, orders(sink.endpoint) as function:
         results = [invoke(function, 0)]

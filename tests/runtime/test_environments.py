@@ -83,7 +83,6 @@ def test_a_seed_in_the_functions_module_repeats_no_ids() -> None:
     assert len({span.span_id for span in sink.spans}) == 8
 
 
-@pytest.mark.xfail(reason="the id generator is not reseeded after a restore")
 def test_clones_of_a_snapshot_have_ids_of_their_own() -> None:
     with (
         Sink() as sink,
