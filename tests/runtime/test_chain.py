@@ -188,3 +188,36 @@ def test_a_function_calls_the_next_by_http() -> None:
     assert event["headers"]["accept"] == "application/json"
     assert [span.attributes["http.response.status_code"] for span in (first, last)] == [200, 200]
     assert (last.attributes["url.path"], last.attributes["url.query"]) == ("/orders/7", "step=2")
+
+
+def test_api_to_a_function_to_sns_to_sqs_to_a_function_to_eventbridge_to_a_function(aws: LocalAws) -> None:
+    sqs, sns, events = aws.client("sqs"), aws.client("sns"), aws.client("events")
+    inbox, heard = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("inbox", "heard"))
+    topic = sns.create_topic(Name="orders")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn(sqs, inbox))
+    events.put_rule(Name="ordered", EventPattern='{"source": ["shop"]}')
+    events.put_targets(Rule="ordered", Targets=[{"Id": "queue", "Arn": queue_arn(sqs, heard)}])
+    with Sink() as sink, ExitStack() as stack:
+
+        def function(name: str, **variables: str) -> Lambda:
+            environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, "LAMBDA_OTEL_CONTEXT_KEY": "_trace", **aws.variables, **variables}
+            return stack.enter_context(Lambda(f"chain.{name}", FUNCTIONS, name=name, environment=environment, timeout=10.0))
+
+        api = stack.enter_context(HttpApi(function("publish", TOPIC_ARN=topic), "/orders/{id}"))
+        with urllib.request.urlopen(f"{api.endpoint}/orders/7", timeout=10) as response:
+            assert json.load(response) == {"published": 2}
+        _, announced = EventSourceMapping(sqs, inbox, function("announce")).deliver(trace_id=XRAY)
+        assert announced.json() == {"announced": 2}, announced
+        delivered = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=heard, MaxNumberOfMessages=10)["Messages"]]
+        assert all(list(event["detail"]) == ["_trace", "order"] for event in delivered)
+        hear = function("hear")
+        assert sorted(hear.invoke(event, trace_id=XRAY).json() for event in delivered) == ["7-1", "7-2"]
+        spans = sink.spans
+
+    (start,) = named("GET /orders/{id}", "publish", spans)
+    senders = {span.span_id for span in named("process inbox", "announce", spans) if "messaging.message.id" in span.attributes}
+    ends = named("hear", "hear", spans)
+    assert {end.parent_id for end in ends} == senders
+    assert len(ends) == 2
+    for end in ends:
+        assert start in ancestors(end, spans), path_to(end, spans)

@@ -6,7 +6,7 @@ import urllib.request
 
 import boto3
 
-from lambda_otel import inject_http, inject_sns, inject_sqs, span, traced_handler, traced_record
+from lambda_otel import inject_eventbridge, inject_http, inject_sns, inject_sqs, span, traced_handler, traced_record
 
 ATTRIBUTES = {"kind": {"DataType": "String", "StringValue": "order"}}
 
@@ -71,3 +71,25 @@ def done(record):
 def finish_http(event, context):
     """The end of a chain of HTTP calls."""
     return {"id": event["pathParameters"]["id"], **event["queryStringParameters"]}
+
+
+@traced_handler
+def announce(event, context):
+    """Puts an event on the bus for each message."""
+    for record in event["Records"]:
+        put(record)
+    return {"announced": len(event["Records"])}
+
+
+@traced_record
+def put(record):
+    detail = json.dumps({"order": text_of(record["body"])})
+    entry = inject_eventbridge(Source="shop", DetailType="Ordered", Detail=detail)
+    answer = boto3.client("events").put_events(Entries=[entry])
+    assert answer["FailedEntryCount"] == 0
+
+
+@traced_handler
+def hear(event, context):
+    """The end of the chain: an event of the bus."""
+    return event["detail"]["order"]
