@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any, cast
@@ -105,8 +104,10 @@ def _decode(text: object) -> dict[str, Any] | None:
     """A client context; None for one that cannot be read, or that carries a context of the user's own."""
     if text is None:
         return {}
+    from base64 import b64decode
+
     try:
-        found = json.loads(base64.b64decode(cast("str", text), validate=True))
+        found = json.loads(b64decode(cast("str", text), validate=True))
     except (TypeError, ValueError, RecursionError):
         return None
     custom = cast("dict[str, Any]", found).get("custom", {}) if isinstance(found, dict) else None
@@ -117,11 +118,13 @@ def _decode(text: object) -> dict[str, Any] | None:
 
 def _encode(client_context: dict[str, Any], carrier: Mapping[str, str]) -> str | None:
     """The client context with as much of the carrier as there is room for; None when there is none."""
+    from base64 import b64encode
+
     formats = _FORMATS if "traceparent" in carrier else (tuple(carrier),)
     for names in formats:
         added = {name: carrier[name] for name in names if name in carrier}
         changed = {**client_context, "custom": {**client_context.get("custom", {}), **added}}
-        text = base64.b64encode(json.dumps(changed, separators=(",", ":")).encode()).decode()
+        text = b64encode(json.dumps(changed, separators=(",", ":")).encode()).decode()
         if len(text) <= _LONGEST_CLIENT_CONTEXT:
             return text
     return None

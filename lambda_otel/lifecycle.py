@@ -151,14 +151,18 @@ def _span_of_layer(invocation: Invocation) -> Span | None:
         return None
     if getattr(getattr(current, "instrumentation_scope", None), "name", None) == _LAYER:
         return current
-    attributes = cast("Attributes", getattr(current, "attributes", None) or {})
+    attributes = _attributes(current)
     known = (attributes.get(semconv.FAAS_INVOCATION_ID), attributes.get("faas.execution"))
     return current if invocation.request_id and invocation.request_id in known else None
 
 
+def _attributes(span: Span) -> Attributes:
+    return cast("Attributes", getattr(span, "attributes", None) or {})
+
+
 def _adopt(found: Running, layer: Span, attributes: Attributes) -> Context:
-    """Uses the layer's span instead of one of ours: that of the invocation, or that of its messages."""
-    if getattr(layer, "kind", None) is SpanKind.CONSUMER:
+    """Uses the layer's span instead of one of ours: that of the invocation, or one of its messages inside that."""
+    if getattr(layer, "kind", None) is SpanKind.CONSUMER and semconv.FAAS_INVOCATION_ID not in _attributes(layer):
         found.batch = layer
     else:
         found.span = layer

@@ -19,8 +19,10 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T | Coroutine[Any, Any, T]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _run(coroutine)
-    return coroutine
+        pass  # an exception of the coroutine must not have this one as its context
+    else:
+        return coroutine
+    return _run(coroutine)
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -109,7 +109,7 @@ def _passes(span: Span, error: BaseException) -> bool:
     """True when an inner span has the event of this exception; a span that has started since then sees it raised anew."""
     trace_id, marks = span.get_span_context().trace_id, vars(error)
     seen_in, seen_at = marks.get(_RECORDED, (0, 0))
-    if seen_in == trace_id and getattr(span, "start_time", 0) <= seen_at:
+    if seen_in == trace_id and (getattr(span, "start_time", None) or 0) <= seen_at:
         return True
     marks[_RECORDED] = trace_id, time.time_ns()
     return False

@@ -6,7 +6,6 @@ left is set anew before each operation on the socket.
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import time
@@ -146,12 +145,11 @@ class Connection:
         self._response = Parser()
         self._kept = False
         self._used = time.time()
-        self._process = os.getpid()
 
     @property
     def usable(self) -> bool:
-        """True while another request can be sent: the peer has not closed, was heard of lately, and this is not a forked process."""
-        if self._socket is None or os.getpid() != self._process or not 0 <= time.time() - self._used < _IDLE_LIMIT:
+        """True while another request can be sent: the peer has not closed, and was heard of lately."""
+        if self._socket is None or not 0 <= time.time() - self._used < _IDLE_LIMIT:
             return False
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)

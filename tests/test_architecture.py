@@ -21,8 +21,14 @@ KNOW_THE_SDK = {"cli", "console", "export", "ids", "otlp", "protobuf", "sdk", "u
 # What an import of the package may load of it. Whatever else is wanted is imported where it is used.
 LOADED = {
     "lambda_otel",
-    *(f"lambda_otel.{name}" for name in ("_version", "call", "config", "environment", "extract", "functions", "generators", "handler")),
-    *(f"lambda_otel.{name}" for name in ("inject", "invocation", "lifecycle", "outcome", "propagation", "provider", "record", "recording")),
+    *(
+        f"lambda_otel.{name}"
+        for name in ("_version", "call", "config", "environment", "resource", "variables", "extract", "functions", "generators", "handler")
+    ),
+    *(
+        f"lambda_otel.{name}"
+        for name in ("inject", "inject_payload", "invocation", "lifecycle", "outcome", "propagation", "provider", "record", "recording")
+    ),
     *(f"lambda_otel.{name}" for name in ("semconv", "sources", "span_builder", "spans", "state", "watchdog")),
     *(f"lambda_otel.sources.{name.removeprefix('sources.')}" for name in MODULES if name.startswith("sources.") and "__init__" not in name),
 }

@@ -298,7 +298,9 @@ def test_wrong_arguments_show_the_usage(arguments: list[str], capsys: Capture) -
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     source = str(Path(load_events.__code__.co_filename).parents[1])
     environment = {**os.environ, "PYTHONPATH": source, **environ}
-    return subprocess.run([sys.executable, *command], capture_output=True, text=True, encoding="utf-8", timeout=60, env=environment, check=False)
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, encoding="utf-8", timeout=60, env=environment, check=False
+    )
 
 
 def test_the_module_is_a_command(project: Write) -> None:

@@ -90,7 +90,7 @@ PARSED: list[tuple[str, str, str, Any]] = [
     ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20caf%C3%A9", "headers", {"authorization": "Bearer café"}),
     ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", "compression", "gzip"),
     ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "Deflate", "compression", "deflate"),
-    ("OTEL_EXPORTER_OTLP_TIMEOUT", "2.5", "otlp_timeout", 2.5),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", "0.25", "otlp_timeout", 0.25),
     ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "3", "otlp_timeout", 3.0),
     ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem", "certificate", "/ca.pem"),
     ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/ca.pem", "certificate", "/ca.pem"),
@@ -293,6 +293,12 @@ def test_unusable_endpoint_is_said_and_nothing_sent(variable: str, url: str, fau
     found = read({variable: url}, {})
     assert found.endpoint == ""
     assert found.problems == (f"{variable}: {fault}, nothing is sent",)
+
+
+def test_unusable_endpoint_of_an_argument_is_said_as_such() -> None:
+    found = read({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, {"endpoint": "collector:4318"})
+    assert found.endpoint == ""
+    assert found.problems == ("configure(endpoint=...): must start with http:// or https://, nothing is sent",)
 
 
 def test_traces_are_sent_in_lambda_and_where_an_endpoint_is_named() -> None:

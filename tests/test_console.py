@@ -53,7 +53,9 @@ SPANS = [
         attributes={"http.response.status_code": 200, "url.path": "/pets/7", "faas.trigger": "http", "faas.coldstart": True},
         links=[Link(SpanContext(0xABC, 0xDEF, is_remote=True), {"messaging.message.id": "m-1"}), Link(context(9, 9))],
     ),
-    span(7, "process orders", 2_000, 3_500, parent=99, trace_id=2, kind=SpanKind.CONSUMER, attributes={"messaging.batch.message_count": 10}),
+    span(
+        7, "process orders", 2_000, 3_500, parent=99, trace_id=2, kind=SpanKind.CONSUMER, attributes={"messaging.batch.message_count": 10}
+    ),
     span(6, "n" * 70, 2_100, 2_101, parent=7, trace_id=2),
     span(8, "a root", 2_000, 2_000, trace_id=2),
 ]
@@ -108,7 +110,15 @@ def test_nothing_is_an_empty_text() -> None:
 
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
     wicked = "a\nb\x1b[2Jc\ud800"
-    odd = span(1, wicked, 0, 1, attributes={"url.path": wicked}, links=[Link(context(2), {wicked: wicked})], events=[Event(wicked, {"k": wicked}, 0)])
+    odd = span(
+        1,
+        wicked,
+        0,
+        1,
+        attributes={"url.path": wicked},
+        links=[Link(context(2), {wicked: wicked})],
+        events=[Event(wicked, {"k": wicked}, 0)],
+    )
     text = render([odd])
     assert len(text.splitlines()) == 4
     assert text.count(r"a\nb\x1b[2Jc\ud800") == 6
@@ -118,7 +128,15 @@ def test_what_a_terminal_would_obey_is_shown_instead() -> None:
 def test_long_values_are_cut() -> None:
     long = "v" * 1_000
     error = {"exception.type": "E", "exception.message": long}
-    odd = span(1, "n", 0, 1, attributes={"url.path": long}, links=[Link(context(2), {"k": long})], events=[Event("e", {"k": long}, 0), Event("x", error, 0)])
+    odd = span(
+        1,
+        "n",
+        0,
+        1,
+        attributes={"url.path": long},
+        links=[Link(context(2), {"k": long})],
+        events=[Event("e", {"k": long}, 0), Event("x", error, 0)],
+    )
     assert max(len(line) for line in render([odd]).splitlines()) < 200
 
 

@@ -126,7 +126,9 @@ def test_record_becomes_span(case: Path, spans: Any, lambda_context: Any) -> Non
     root = ended[-1]
     above = next((span for span in ended if span.parent == root.context and span.kind.name == "CONSUMER"), root)
     described = [
-        describe(span, ()) for span in sorted(ended, key=lambda span: span.start_time) if span.attributes.get("code.function.name") == "app.process"
+        describe(span, ())
+        for span in sorted(ended, key=lambda span: span.start_time)
+        if span.attributes.get("code.function.name") == "app.process"
     ]
     wanted = [complete(record) for record in expected["records"]]
     for record in wanted:

@@ -166,7 +166,8 @@ def test_waiting_for_an_event_knows_no_time_out() -> None:
     assert served.extension.ended(served.invoke())
     served.flushed.get(timeout=LATE)
     served.api.close()
-    threads()[0].join(LATE)
+    for thread in threads():
+        thread.join(LATE)
 
 
 def test_once_it_has_failed_somebody_else_has_to_send(served: Served, logged: Logged) -> None:

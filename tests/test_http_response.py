@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -178,7 +179,7 @@ PARTS = st.lists(
 @given(data=PARTS, cuts=st.lists(st.integers(0, 150)), ends=st.booleans())
 def test_however_the_bytes_are_cut_the_result_is_the_same(data: bytes, cuts: list[int], ends: bool) -> None:
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
     end = [b""] if ends else []
     assert outcome([*pieces, *end]) == outcome([*([data] if data else []), *end])
 

@@ -64,7 +64,9 @@ def send(sink: Sink, *spans: ReadableSpan, **environ: str) -> Report:
 
 
 def test_what_arrives_is_what_was_recorded(sink: Sink) -> None:
-    provider = TracerProvider(resource=Resource({"service.name": "shop", "faas.max_memory": 134217728}, "https://r.example"), shutdown_on_exit=False)
+    provider = TracerProvider(
+        resource=Resource({"service.name": "shop", "faas.max_memory": 134217728}, "https://r.example"), shutdown_on_exit=False
+    )
     exporter = otlp.exporter(settings_of(sink), "agent/1")
     provider.add_span_processor(Buffer(exporter, 10, 10, 1.0, 1.0))
     tracer = provider.get_tracer("scope", "1.2", "https://s.example")
@@ -103,7 +105,10 @@ def test_what_arrives_is_what_was_recorded(sink: Sink) -> None:
     assert first.span_id == f"{parent.get_span_context().span_id:016x}"
     assert (second.kind, second.status, second.status_description) == ("CONSUMER", "ERROR", "it failed")
     assert second.attributes == {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items() if key}
-    assert second.links == [ReceivedLink(f"{0x11:032x}", f"{0x22:016x}", {"messaging.message.id": "m-1"}), ReceivedLink(f"{0x33:032x}", f"{0x44:016x}", {})]
+    assert second.links == [
+        ReceivedLink(f"{0x11:032x}", f"{0x22:016x}", {"messaging.message.id": "m-1"}),
+        ReceivedLink(f"{0x33:032x}", f"{0x44:016x}", {}),
+    ]
     assert second.events == [ReceivedEvent("exception", {"exception.type": "ValueError", "escaped": False})]
     for found in (first, second):
         assert found.resource == {"service.name": "shop", "faas.max_memory": 134217728}
@@ -172,7 +177,7 @@ def test_a_span_of_lone_surrogates_arrives_with_the_others_and_keeps_all_else(si
     odd.set_status(Status(StatusCode.ERROR, SURROGATE))
     odd.end()
     assert send(sink, span("before"), odd, span("after")) == DELIVERED
-    before, received, after = sorted(sink.spans, key=lambda found: ["before", "lone ? surrogate", "after"].index(found.name))
+    _, received, _ = sorted(sink.spans, key=lambda found: ["before", "lone ? surrogate", "after"].index(found.name))
     assert received.attributes == {"fine": "ü", "lone ? surrogate": "lone ? surrogate"}
     assert received.links == [ReceivedLink(f"{0x11:032x}", f"{0x22:016x}", {"a": "lone ? surrogate"})]
     assert received.events == [ReceivedEvent("lone ? surrogate", {"b": 2})]
@@ -249,7 +254,11 @@ def test_an_answer_decides_what_became_of_a_batch(mode: Any, expected: Report, s
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"Content-Length: {len(body)}",
+        *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 

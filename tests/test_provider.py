@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,8 +180,10 @@ NOTHING = textwrap.dedent("""
 
 def test_where_nothing_is_configured_nothing_is_loaded_and_nothing_sent() -> None:
     environ = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
-    source = os.path.dirname(os.path.dirname(state.__class__.__init__.__code__.co_filename))
-    run = subprocess.run([sys.executable, "-c", NOTHING], env={**environ, "PYTHONPATH": source}, capture_output=True, text=True, timeout=60, check=False)
+    source = str(Path(telemetry.__code__.co_filename).parents[1])
+    run = subprocess.run(
+        [sys.executable, "-c", NOTHING], env={**environ, "PYTHONPATH": source}, capture_output=True, text=True, timeout=60, check=False
+    )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
@@ -327,7 +330,9 @@ def test_what_is_sent_after_an_invocation_leaves_the_margin(sink: Sink, monkeypa
 
 
 @pytest.mark.parametrize("trouble", ["hang", "drip", "slow", "503", "reset"])
-def test_an_invocation_costs_no_more_than_the_budget(trouble: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch, lambda_context: Any) -> None:
+def test_an_invocation_costs_no_more_than_the_budget(
+    trouble: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch, lambda_context: Any
+) -> None:
     monkeypatch.setenv("LAMBDA_OTEL_FLUSH_TIMEOUT", "100")
     sink.mode = trouble
     handler = traced_handler(lambda event, context: "answer")

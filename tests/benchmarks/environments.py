@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from systems import RUNTIME, System
@@ -41,6 +41,10 @@ class Environment:
         python = str(interpreter())
         start = [python, str(self.folder / "bin" / self.system.launcher), python] if self.system.launcher else [python]
         return [*start, str(HERE / "probe.py"), *arguments]
+
+    def launch(self) -> list[str]:
+        """What only gets as far as starting the function's process, for a program that does not exist; empty without a launcher."""
+        return [str(interpreter()), str(self.folder / "bin" / self.system.launcher), "no-such-program"] if self.system.launcher else []
 
     def variables(self, more: Mapping[str, str]) -> dict[str, str]:
         """The environment variables of the function's process."""

@@ -22,12 +22,14 @@ def available() -> bool:
 
 def count(environment: Environment, mode: str, *arguments: object, variables: Mapping[str, str] | None = None) -> int:
     """Instructions of the whole process that runs the probe, and of the processes before and beside it."""
+    more = environment.variables(variables or {})
+    return _of(environment.launch(), more) + _of(environment.command(mode, *map(str, arguments)), more)
+
+
+def _of(command: list[str], variables: Mapping[str, str]) -> int:
+    if not command:
+        return 0
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "%p.log"
-        command = ["valgrind", *_VALGRIND, f"--log-file={log}", *environment.command(mode, *map(str, arguments))]
-        run(command, environment.variables(variables or {}))
-        return sum(_totals(Path(folder)))
-
-
-def _totals(folder: Path) -> list[int]:
-    return [int(found.replace(",", "")) for log in folder.iterdir() for found in _TOTAL.findall(log.read_text())]
+        # A process that becomes another program takes its count with it: of a launcher only the function's process is in this log.
+        run(["valgrind", *_VALGRIND, f"--log-file={folder}/%p.log", *command], variables, may_fail="no-such-program" in command)
+        return sum(int(found.replace(",", "")) for log in Path(folder).iterdir() for found in _TOTAL.findall(log.read_text()))

@@ -62,13 +62,17 @@ def probe(environment: Environment, mode: str, *arguments: object, variables: Ma
     return ast.literal_eval(run(environment.command(mode, *map(str, arguments)), environment.variables(variables or {})))
 
 
-def run(command: list[str], variables: Mapping[str, str]) -> str:
-    """The standard output of a command that succeeds."""
+def run(command: list[str], variables: Mapping[str, str], *, may_fail: bool = False) -> str:
+    """The standard output of a command.
+
+    Raises:
+        RuntimeError: It failed, or wrote nothing; with the end of what it wrote.
+    """
     try:
         done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"no result after {LONGEST} s: {' '.join(command)}") from error
-    if done.returncode or not done.stdout:
+    if not may_fail and (done.returncode or not done.stdout):
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-2000:]}")
     return done.stdout
 

@@ -36,7 +36,7 @@ OURS = System("lambda_otel", "ours", (".",))
 
 # What the layers install beside the instrumentation of Lambda, and what their start scripts set.
 _LAYER_INSTRUMENTATIONS = (
-    "aiohttp-client asgi asyncpg boto boto3sqs botocore celery dbapi django elasticsearch falcon fastapi flask grpc jinja2 mysql psycopg2 "
+    "aiohttp-client asgi asyncpg boto3sqs botocore celery dbapi django falcon fastapi flask grpc jinja2 mysql psycopg2 "
     "pymemcache pymongo pymysql pyramid redis requests sqlalchemy sqlite3 starlette tornado urllib urllib3 wsgi"
 )
 _NOT_IN_ADOT_BY_DEFAULT = (
@@ -96,7 +96,12 @@ PEERS = (
     ),
     System("lambda-otel-lite", "lite", ("lambda-otel-lite[otlp-http]==0.15.0", "opentelemetry-sdk==1.45.2")),
     System("Powertools Tracer", "powertools", ("aws-lambda-powertools==3.37.0", "aws-xray-sdk==2.15.0")),
-    System("datadog-lambda", "datadog", ("datadog-lambda==8.130.0", "ddtrace==4.16.0"), {"DD_SITE": "datadoghq.com", "DD_API_KEY": "0" * 32}),
+    System(
+        "datadog-lambda",
+        "datadog_subject",
+        ("datadog-lambda==8.130.0", "ddtrace==4.16.0"),
+        {"DD_SITE": "datadoghq.com", "DD_API_KEY": "0" * 32},
+    ),
     System("sentry-sdk", "sentry", ("sentry-sdk==2.75.0",)),
     System("logfire", "logfire_subject", ("logfire[aws-lambda]==5.2.0",)),
 )

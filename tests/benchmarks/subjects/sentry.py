@@ -12,17 +12,12 @@ def inner():
     return function.work()
 
 
-@_wrap_handler  # what the integration does with the handler that the runtime calls
+@_wrap_handler  # as the integration does with the handler that the runtime calls
+def traced(event, context):
+    return function.serve(event, inner)
+
+
 def handler(event, context):
-    response = function.serve(event, inner)
-    return response
-
-
-_traced = handler
-
-
-def handler(event, context):  # noqa: F811
-    """The runtime's part: the integration flushes where the runtime posts the answer."""
-    response = _traced(event, context)
-    sentry_sdk.flush(2)
+    response = traced(event, context)
+    sentry_sdk.flush(2)  # as the integration does before the runtime posts the answer
     return response

@@ -34,6 +34,7 @@ def handler(event, context):
     for number in range(event.get("spans", 0)):
         with span(f"item {number}"):
             pass
+    time.sleep(event.get("late", 0))
     return {
         "order": event.get("order"),
         "pid": os.getpid(),

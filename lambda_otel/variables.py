@@ -1,0 +1,102 @@
+"""Reading of environment variables and of the values in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+_T = TypeVar("_T")
+
+_KNOWN_NAMES = frozenset({"tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "xray-lambda", "otlp", "console", "none"})
+
+
+@dataclass
+class Reader:
+    """Reads values of an environment and notes what is wrong with them."""
+
+    environ: Mapping[str, str]
+    overrides: Mapping[str, Any]
+    problems: list[str] = field(default_factory=list[str])
+
+    def text(self, *names: str) -> str | None:
+        """The first of the variables that is set; an empty one counts as unset."""
+        for name in names:
+            if value := self.environ.get(name, "").strip():
+                return value
+        return None
+
+    def choose(self, key: str, name: str, default: _T, parse: Callable[[str], _T], *fallbacks: str) -> _T:
+        """The override, else the parsed variable, else the default. An override that is text is parsed as a variable is."""
+        given = self.overrides.get(key)
+        if given is not None and not isinstance(given, str):
+            return cast("_T", given)
+        found = [(f"configure({key}=...)", given), *((variable, self.text(variable)) for variable in (name, *fallbacks))]
+        for source, value in found:
+            if value is not None:
+                try:
+                    return parse(value)
+                except (ValueError, OverflowError) as error:
+                    self.problems.append(f"{source}: {error}, using {default!r}")
+                    return default
+        return default
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def known_names(value: str) -> tuple[str, ...]:
+    """Names of which those of the specification count in any case; others are names of entry points."""
+    return tuple(name.lower() if name.lower() in _KNOWN_NAMES else name for name in names(value))
+
+
+def boolean(value: str) -> bool:
+    """`true` or `false`, in any case."""
+    if value.lower() not in ("true", "false"):
+        raise ValueError(f"must be true or false, not {value!r}")
+    return value.lower() == "true"
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A parser of one of these words, in any case."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, not {value!r}")
+        return value.lower()
+
+    return parse
+
+
+def positive(value: str) -> int:
+    """A whole number above 0."""
+    if not value.isdecimal() or int(value) == 0:
+        raise ValueError(f"must be a whole number above 0, not {value!r}")
+    return int(value)
+
+
+def count(value: str) -> int:
+    """A whole number."""
+    if not value.isdecimal():
+        raise ValueError(f"must be a whole number, not {value!r}")
+    return int(value)
+
+
+def milliseconds(value: str) -> float:
+    """Milliseconds as seconds."""
+    if not value.isdecimal():
+        raise ValueError(f"must be a whole number of milliseconds, not {value!r}")
+    return int(value) / 1000
+
+
+def seconds(value: str) -> float:
+    """A number of seconds above 0."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"must be a number of seconds above 0, not {value!r}")
+    return seconds

@@ -1,0 +1,51 @@
+"""Growth: how an invocation's cost grows with the records of its event, its inner spans, and its event's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import events
+from environments import Environment
+from process import backend, event_file, probe
+from report import NOTHING, Table, median
+from rounds import Figures, interleaved
+
+NOTE = (
+    "Milliseconds that an invocation takes with few and with many records (SQS, a trace context each), inner spans, and bytes in the body "
+    "of an HTTP request."
+)
+COLUMNS = ("system", "1 record", "10,000 records", "1 span", "10,000 spans", "1 KB", "6 MB")
+
+
+def cases() -> dict[str, Any]:
+    """The events by the names of their columns."""
+    return {
+        "1 record": events.sqs(1),
+        "10,000 records": events.sqs(10_000),
+        "1 span": events.http(spans=1),
+        "10,000 spans": events.http(spans=10_000),
+        "1 KB": events.http(body="x" * 1_000),
+        "6 MB": events.http(body="x" * 6_000_000),
+    }
+
+
+def measure(environments: Sequence[Environment], *, quick: bool) -> list[Table]:
+    """One table of all systems."""
+    found = interleaved(environments, 1 if quick else 3, time_cases)
+    return [Table("Growth", NOTE, COLUMNS, [row(environment.system.name, found) for environment in environments])]
+
+
+def row(name: str, found: Figures) -> list[str]:
+    """The row of one system."""
+    return [name, *(median(found[name].get(column), 1000) if name in found else NOTHING for column in COLUMNS[1:])]
+
+
+def time_cases(environment: Environment) -> dict[str, float]:
+    """The median seconds of an invocation with each event."""
+    found: dict[str, float] = {}
+    for name, event in cases().items():
+        with backend() as there, event_file(event) as path:
+            seconds = probe(environment, "invocations", path, 7, 2, variables=there.variables)["seconds"]
+        found[name] = sorted(seconds)[len(seconds) // 2]
+    return found
