@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
@@ -24,7 +25,8 @@ def context(span_id: int, trace_id: int = 1) -> SpanContext:
 def span(span_id: int, name: str, start: int, end: int, parent: int | None = None, trace_id: int = 1, **fields: Any) -> ReadableSpan:
     """A span; times in milliseconds."""
     above = None if parent is None else context(parent, trace_id)
-    return ReadableSpan(name, context(span_id, trace_id), above, start_time=start * MS, end_time=end * MS, **fields)
+    times = {"start_time": start * MS, "end_time": end * MS}
+    return ReadableSpan(name, context(span_id, trace_id), above, resource=Resource.get_empty(), **times, **fields)
 
 
 FAILED = Status(StatusCode.ERROR, "it broke")

@@ -181,7 +181,7 @@ def test_once_it_has_failed_somebody_else_has_to_send(served: Served, logged: Lo
 
 def test_a_refused_registration_says_why() -> None:
     api = RuntimeApi(function={}, refuse_extensions=True)
-    with pytest.raises(OSError, match="403 Extension.RegistrationClosed"):
+    with pytest.raises(OSError, match="403 Extension\\.RegistrationClosed"):
         Extension(api.address, lambda remaining: None)
     api.close()
     assert threads() == []

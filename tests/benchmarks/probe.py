@@ -14,10 +14,25 @@ OUTPUT = os.dup(1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # some subjects write their traces to standard output
 
 
+CALLS = [0]
+
+
 def tell(result):
     """Hands the result over and ends without the hooks of an ordinary end, as Lambda does."""
-    os.write(OUTPUT, repr(result).encode())
+    os.write(OUTPUT, repr({**result, "calls": CALLS[0]}).encode())
     os._exit(0)
+
+
+def count_calls():
+    """Counts the function calls of all threads, for machines that cannot count instructions."""
+    import threading
+
+    def note(frame, event, argument):
+        if event in {"call", "c_call"}:
+            CALLS[0] += 1
+
+    threading.setprofile(note)
+    sys.setprofile(note)
 
 
 def start():
@@ -40,25 +55,47 @@ def peak():
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith(b"VmHWM"))
 
 
-def invocations(path, count, warm_up):
-    """Seconds of the first invocation, and of each after the warm-up."""
+def loaded():
+    """The modules that are loaded once the handler is ready, and the threads that run."""
+    start()
+    modules = sorted(sys.modules)
+    tell({"modules": modules, "threads": threads()})
+
+
+def threads():
+    """The names of all threads but the main one."""
+    threading = sys.modules.get("threading")
+    return [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()] if threading else []
+
+
+def read(path):
+    """The event."""
     import json
 
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        event = json.load(file)
-    contexts = lambda_contexts(int(count) + int(warm_up))
+        return json.load(file)
+
+
+def invocations(path, count, warm_up):
+    """Seconds of the first invocation, and of each after the warm-up; the threads that run at the end."""
+    event, contexts = read(path), lambda_contexts(int(count) + int(warm_up))
     subject = start()
     first, *seconds = [timed(subject.handler, event, context) for context in contexts]
-    tell({"first": first, "seconds": seconds[int(warm_up) - 1 :]})
+    tell({"first": first, "seconds": seconds[int(warm_up) - 1 :], "threads": threads()})
+
+
+def created(path):
+    """Ends as soon as the inner spans of an invocation have ended, before anything is sent."""
+    import function
+
+    event, (context,) = read(path), lambda_contexts(1)
+    function.after = lambda: tell({})
+    start().handler(event, context)
 
 
 def trouble(path, count, _):
     """The same for a backend in trouble: seconds of each invocation, told as soon as it has ended."""
-    import json
-
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        event = json.load(file)
-    contexts = lambda_contexts(int(count))
+    event, contexts = read(path), lambda_contexts(int(count))
     subject = start()
     for context in contexts:
         os.write(OUTPUT, b"%f\n" % timed(subject.handler, event, context))
@@ -83,36 +120,32 @@ def lambda_contexts(count):
 
 def spans(path, count, warm_up):
     """Seconds to create each inner span, and for each with all that follows; several invocations with many spans each."""
-    import json
-
     import function
 
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        event = json.load(file)
-    contexts = lambda_contexts(int(count) + int(warm_up))
+    event, contexts = read(path), lambda_contexts(int(count) + int(warm_up))
     subject = start()
     total = [timed(subject.handler, event, context) / event["spans"] for context in contexts]
     tell({"create": function.SECONDS[int(warm_up) :], "total": total[int(warm_up) :]})
 
 
 def memory(path, count, _):
-    """Bytes that each inner span holds until the end of the invocation."""
-    import json
+    """Bytes and blocks of memory that each inner span holds until the end of the invocation."""
     import tracemalloc
 
     import function
 
-    with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        event = json.load(file)
-    contexts = lambda_contexts(int(count))
+    event, contexts = read(path), lambda_contexts(int(count))
     subject = start()
-    function.BEFORE, function.AFTER = tracemalloc.get_traced_memory, tracemalloc.get_traced_memory
+    function.before = function.after = lambda: (tracemalloc.get_traced_memory()[0], sys.getallocatedblocks())
     subject.handler(event, contexts[0])
     tracemalloc.start()
     for context in contexts[1:]:
         subject.handler(event, context)
-    tell({"held": [(after[0] - before[0]) / event["spans"] for before, after in function.MARKS[1:]]})
+    held, blocks = zip(*[((after[0] - before[0]), (after[1] - before[1])) for before, after in function.MARKS[1:]], strict=True)
+    tell({"held": [found / event["spans"] for found in held], "blocks": [found / event["spans"] for found in blocks]})
 
 
 if __name__ == "__main__":
+    if os.environ.get("COUNT_CALLS"):
+        count_calls()
     globals()[sys.argv[1]](*sys.argv[2:])

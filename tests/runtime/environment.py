@@ -19,9 +19,7 @@ def function_command(handler: str) -> list[str]:
     return [sys.executable, "-m", "awslambdaric", handler]
 
 
-def function_environment(
-    handler: str, folder: Path, *, name: str, memory: int, extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def function_environment(handler: str, folder: Path, *, name: str, memory: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables that every function sees, and the test's own.
 
     Nothing of the test's process leaks in but what a program needs to run, so that an ``OTEL_*`` or ``AWS_*``

@@ -82,9 +82,7 @@ def _record(message: Mapping[str, Any], arn: str) -> dict[str, Any]:
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": dict(message["Attributes"]),
-        "messageAttributes": {
-            name: _attribute(attribute) for name, attribute in message.get("MessageAttributes", {}).items()
-        },
+        "messageAttributes": {name: _attribute(attribute) for name, attribute in message.get("MessageAttributes", {}).items()},
         "md5OfBody": message["MD5OfBody"],
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,

@@ -121,6 +121,4 @@ class Emulator:
         with closing(connection):
             connection.request("POST", _INVOCATIONS, body, headers)
             response = connection.getresponse()
-            return Answer(
-                response.status, response.read(), {name.lower(): value for name, value in response.getheaders()}
-            )
+            return Answer(response.status, response.read(), {name.lower(): value for name, value in response.getheaders()})

@@ -153,9 +153,7 @@ class Sink:
         mode = self.mode
         if mode == "forgetful":
             mode = "ok" if is_first else "reset"
-        received = ReceivedRequest(
-            request.method, request.path, dict(request.headers), request.body, _decoded(request), connection, mode
-        )
+        received = ReceivedRequest(request.method, request.path, dict(request.headers), request.body, _decoded(request), connection, mode)
         with self._changed:
             self._requests.append(received)
             self._changed.notify_all()

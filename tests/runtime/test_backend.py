@@ -47,9 +47,7 @@ def invoke_until_all_is_there(function: Lambda, sink: Sink, results: list[Result
 
 def assert_each_arrived_once(sink: Sink, results: list[Result]) -> None:
     invocations = [span for span in sink.spans if span.kind == "SERVER"]
-    assert Counter(span.attributes["faas.invocation_id"] for span in invocations) == Counter(
-        result.request_id for result in results
-    )
+    assert Counter(span.attributes["faas.invocation_id"] for span in invocations) == Counter(result.request_id for result in results)
     work = [span for span in sink.spans if span.name == "work"]
     assert Counter(span.parent_id for span in work) == Counter(span.span_id for span in invocations)
     assert set(Counter(span.span_id for span in sink.spans).values()) == {1}

@@ -145,9 +145,7 @@ def test_xray_only_propagation_links_through_the_queues_system_attribute(aws: Lo
                 "QUEUE_URL": outbox,
                 **aws.variables,
             }
-            function = stack.enter_context(
-                Lambda(f"chain.{name}", FUNCTIONS, name=name, environment=environment, timeout=10.0)
-            )
+            function = stack.enter_context(Lambda(f"chain.{name}", FUNCTIONS, name=name, environment=environment, timeout=10.0))
             event, result = EventSourceMapping(sqs, queue, function).deliver()
             assert result.kind == "response", result
         (record,) = event["Records"]
@@ -167,9 +165,7 @@ def test_a_function_calls_the_next_by_http() -> None:
 
         def function(name: str, **variables: str) -> Lambda:
             environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, **variables}
-            return stack.enter_context(
-                Lambda(f"chain.{name}", FUNCTIONS, name=name, environment=environment, timeout=10.0)
-            )
+            return stack.enter_context(Lambda(f"chain.{name}", FUNCTIONS, name=name, environment=environment, timeout=10.0))
 
         third = stack.enter_context(HttpApi(function("finish_http"), "/orders/{id}"))
         second = stack.enter_context(HttpApi(function("call", NEXT_URL=third.endpoint), "/orders/{id}"))

@@ -44,9 +44,7 @@ def started() -> Iterator[Twins]:
             {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint},
             {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, "TRACED": "yes"},
         )
-        plain, traced = (
-            stack.enter_context(Emulator("twin.handler", FUNCTIONS, environment=each, timeout=3)) for each in variables
-        )
+        plain, traced = (stack.enter_context(Emulator("twin.handler", FUNCTIONS, environment=each, timeout=3)) for each in variables)
         yield Twins(plain, traced, sink)
 
 
@@ -174,9 +172,7 @@ def test_an_async_handler_is_awaited_on_one_loop() -> None:
                 assert emulator.invoke({"numbers": [1, 2, 3]}).json() == {"doubled": [2, 4, 6], "loops": 1}
                 *loads, invocation = sink.spans
                 assert [span.name for span in loads] == ["load"] * 3
-                assert {(span.trace_id, span.parent_id) for span in loads} == {
-                    (invocation.trace_id, invocation.span_id)
-                }
+                assert {(span.trace_id, span.parent_id) for span in loads} == {(invocation.trace_id, invocation.span_id)}
                 assert min(span.duration for span in loads) >= 0.01
                 assert max(span.duration for span in loads) <= invocation.duration
                 sink.clear()

@@ -16,11 +16,7 @@ FUNCTIONS = Path(__file__).parent / "functions"
 
 def invocations(sink: Sink) -> dict[str, bool]:
     """Whether each invocation was a cold start, by request id."""
-    return {
-        span.attributes["faas.invocation_id"]: span.attributes["faas.coldstart"]
-        for span in sink.spans
-        if span.kind == "SERVER"
-    }
+    return {span.attributes["faas.invocation_id"]: span.attributes["faas.coldstart"] for span in sink.spans if span.kind == "SERVER"}
 
 
 @pytest.mark.parametrize("concurrency", [2, 3])
@@ -111,9 +107,7 @@ def test_a_forked_process_takes_nothing_from_its_parent(flush: bool) -> None:
         assert [result.kind for result in results] == ["response"] * 3, function.log
         children = [result.json()["child"].split() for result in results]
         spans = [span.span_id for span in sink.spans]
-        by_connection = {
-            span.span_id: request.connection for request in sink.requests for span in spans_of(request.export)
-        }
+        by_connection = {span.span_id: request.connection for request in sink.requests for span in spans_of(request.export)}
     assert len(set(spans)) == len(spans), "spans of the parent have been sent by the child as well"
     assert len(spans) == 3 * (4 if flush else 3)
     assert set(invocations(sink)) == {result.request_id for result in results}

@@ -241,8 +241,8 @@ def events() -> list[Any]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A backend in trouble is tried again at once, and nothing is left for the exit."""
-    monkeypatch.setattr(Breaker, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(Breaker, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(Breaker, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(Breaker, "LONGEST_PAUSE", 0.05)
     yield
     if state.telemetry and state.telemetry.provider:
         state.telemetry.provider.shutdown()
@@ -263,7 +263,7 @@ def test_the_outcome_is_that_of_the_bare_handler_whatever_comes(seed: int, lambd
         if seed % 4 == 3:
             configure(exporters=(Wicked(chance),), flush_timeout=0.002)  # type: ignore[arg-type]
         else:
-            configure(endpoint=sink.endpoint + "/v1/traces", flush_timeout=0.005)
+            configure(endpoint=sink.endpoint + "/v1/traces", flush_timeout=0.003)
         cases, contexts = events(), [lambda_context, None, HalfContext(), HostileContext(), 7]
         plan: list[tuple[str, Any]] = []
 
@@ -294,7 +294,7 @@ def test_the_outcome_is_that_of_the_bare_handler_whatever_comes(seed: int, lambd
             number = chance.randrange(len(cases))
             before = copy.deepcopy(cases[number])
             found_kind, found = outcome_of(handler, cases[number], chance.choice(contexts))
-            assert (found_kind, found is plan[-1][1]) == plan[-1][:1] + (True,), (found_kind, found, plan[-1])
+            assert (found_kind, found is plan[-1][1]) == (*plan[-1][:1], True), (found_kind, found, plan[-1])
             if isinstance(found, BaseException):
                 assert found.__cause__ is plan[-1][1].__cause__ and found.__context__ is None
             assert cases[number] == before

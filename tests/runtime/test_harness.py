@@ -432,10 +432,7 @@ def test_local_aws_delivers_from_sns_to_sqs() -> None:
 
 def test_queue_messages_become_events_as_aws_documents_them() -> None:
     folder = FUNCTIONS.parents[1] / "events/sqs"
-    plain, binary = (
-        json.loads((folder / name).read_text())["Records"]
-        for name in ("aws_trace_header.json", "binary_attribute.json")
-    )
+    plain, binary = (json.loads((folder / name).read_text())["Records"] for name in ("aws_trace_header.json", "binary_attribute.json"))
     with LocalAws() as aws, Lambda("plain.handler", FUNCTIONS) as function:
         sqs = aws.client("sqs")
         queue = sqs.create_queue(QueueName="orders")["QueueUrl"]
@@ -457,9 +454,7 @@ def test_queue_messages_become_events_as_aws_documents_them() -> None:
     assert record["attributes"].keys() == documented["attributes"].keys()
     text, data = (record["messageAttributes"][name] for name in ("traceparent", "bytes"))
     assert text.keys() == documented["messageAttributes"]["traceparent"].keys()
-    documented_data = [
-        value for each in binary for value in each["messageAttributes"].values() if "binaryValue" in value
-    ]
+    documented_data = [value for each in binary for value in each["messageAttributes"].values() if "binaryValue" in value]
     assert data.keys() == documented_data[0].keys()
     assert (text["stringValue"], data["binaryValue"]) == ("00-ab-cd-01", "AP8=")
     assert record["eventSourceARN"] == "arn:aws:sqs:us-east-1:123456789012:orders"

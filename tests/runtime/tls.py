@@ -108,6 +108,4 @@ def _write(path: Path, item: x509.Certificate | ec.EllipticCurvePrivateKey) -> N
     if isinstance(item, x509.Certificate):
         path.write_bytes(item.public_bytes(serialization.Encoding.PEM))
         return
-    path.write_bytes(
-        item.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    path.write_bytes(item.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))

@@ -75,9 +75,7 @@ def _fetched(wheel: str, member: str, *pip_options: str) -> Path:
 
 def _downloaded(wheel: str, folder: Path, pip_options: tuple[str, ...]) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    run = subprocess.run(
-        [*command, *pip_options, "--dest", str(folder), wheel], capture_output=True, text=True, timeout=300
-    )
+    run = subprocess.run([*command, *pip_options, "--dest", str(folder), wheel], capture_output=True, text=True, timeout=300)
     if run.returncode:
         raise ToolUnavailable(f"pip cannot download {wheel}: {run.stderr.strip()}")
     return next(folder.glob("*.whl"))

@@ -26,9 +26,7 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(
-        self, handler: type[socketserver.BaseRequestHandler], tls: ssl.SSLContext | None = None, port: int = 0
-    ) -> None:
+    def __init__(self, handler: type[socketserver.BaseRequestHandler], tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.allow_reuse_address = bool(port)  # a port that is reserved already (see ``network.reserved_port``)
         super().__init__((LOOPBACK, port), handler)
         if tls is not None:

@@ -4,7 +4,13 @@ import time
 
 SECONDS = []
 MARKS = []
-BEFORE = AFTER = None
+
+
+def before():
+    """What is noted before the calls."""
+
+
+after = before
 
 
 def serve(event, inner):
@@ -15,13 +21,13 @@ def serve(event, inner):
 
 
 def call(inner, times):
-    """Calls the traced function, and notes how long each call took or what the calls left in memory."""
-    before = BEFORE() if BEFORE else None
+    """Calls the traced function, and notes how long each call took and what is noted before and after."""
+    mark = before()
     begun = time.perf_counter()
     for _ in range(times):
         inner()
     SECONDS.append((time.perf_counter() - begun) / times)
-    MARKS.append((before, AFTER() if AFTER else None))
+    MARKS.append((mark, after()))
 
 
 def work():
