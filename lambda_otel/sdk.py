@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,17 @@ from .proxy import is_proxied
 from .state import state
 
 _USER_AGENT = f"lambda_otel/{__version__} OTel-OTLP-Exporter-Python/{sdk_version}"
+
+# Arguments of the SDK's limits, and the variables that it reads for them.
+_LIMITS = {
+    "max_attributes": "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "max_span_attributes": "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "max_event_attributes": "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "max_link_attributes": "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "max_events": "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "max_attribute_length": "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "max_span_attribute_length": "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+}
 
 
 class WayOut:
@@ -185,20 +197,14 @@ def _resource(settings: Settings) -> Resource:
 
 
 def _span_limits(settings: Settings) -> SpanLimits:
-    try:
-        return SpanLimits(max_links=settings.max_links)
-    except ValueError as error:
-        state.say_once(f"{error}, using the defaults of all limits")
-        return SpanLimits(
-            max_span_attributes=128,
-            max_events=128,
-            max_links=settings.max_links,
-            max_event_attributes=128,
-            max_link_attributes=128,
-            max_attributes=128,
-            max_attribute_length=SpanLimits.UNSET,
-            max_span_attribute_length=SpanLimits.UNSET,
-        )
+    """The limits of the environment. The SDK reads them itself, and gives up at a value that is no number, so it is kept from those."""
+    given = {"max_links": settings.max_links}
+    for argument, variable in _LIMITS.items():
+        value = os.environ.get(variable, "").strip()
+        if value and not value.isdecimal():
+            state.say_once(f"{variable}: must be a whole number, not {value!r}, using the default")
+            given[argument] = SpanLimits.UNSET if argument.endswith("length") else 128
+    return SpanLimits(**given)
 
 
 def _ratio(settings: Settings) -> float:

@@ -515,18 +515,29 @@ def test_limits_of_the_environment_are_kept(environ: Environ) -> None:
     assert recorded(built()[0]) == (5, 2, 3, "valueva")
 
 
-@pytest.mark.parametrize(
-    "variable",
-    ["OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"],
-)
+LIMITS = [
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+]
+
+
+@pytest.mark.parametrize("variable", LIMITS)
 @pytest.mark.parametrize("value", ["many", "-1", "1.5"])
-def test_a_limit_that_is_none_is_one_line(variable: str, value: str, environ: Environ, logged: Logged) -> None:
-    environ(**{variable: value}, OTEL_TRACES_EXPORTER="console")
-    record("span")
-    assert telemetry().provider is not None
+def test_a_limit_that_is_none_is_one_line_and_the_others_are_kept(variable: str, value: str, environ: Environ, logged: Logged) -> None:
+    other = "OTEL_SPAN_EVENT_COUNT_LIMIT" if variable != "OTEL_SPAN_EVENT_COUNT_LIMIT" else "OTEL_SPAN_LINK_COUNT_LIMIT"
+    environ(**{variable: value, other: "2"}, OTEL_TRACES_EXPORTER="console")
+    provider = telemetry().provider
+    assert provider is not None
     (line,) = logged()
-    assert line.startswith(variable)
-    assert recorded(telemetry().provider or TracerProvider()) == (5, 5, 5, "value" * 100)
+    assert line.startswith(f"{variable}: must be a whole number")
+    events, links = (2, 5) if other == "OTEL_SPAN_EVENT_COUNT_LIMIT" else (5, 2)
+    assert recorded(provider) == (5, events, links, "value" * 100)
     assert flush(20)
 
 
