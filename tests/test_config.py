@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
 
-from lambda_otel import configure, traced_handler
+from lambda_otel import configure, inject_http, traced_handler
 from lambda_otel.config import Settings, read
 from lambda_otel.state import state
 
@@ -447,6 +447,13 @@ def test_header_of_an_argument_is_checked_like_one_of_the_environment(logged: Ca
         "configure(headers=...): the value of 'b' has characters that a header cannot hold, left out",
         "configure(headers=...): the name of a header is not valid, left out",
     ]
+
+
+def test_argument_of_another_type_never_reaches_the_handler(lambda_context: Any, logged: Callable[[], list[str]]) -> None:
+    configure(endpoint=7)  # type: ignore[arg-type]
+    result = object()
+    assert traced_handler(lambda event, context: inject_http() or result)({}, lambda_context) is result
+    assert logged()
 
 
 def test_disabled_sdk_beats_every_argument(monkeypatch: pytest.MonkeyPatch, lambda_context: Any) -> None:

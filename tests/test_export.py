@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -610,6 +611,50 @@ def test_a_span_may_end_while_its_thread_holds_the_buffer() -> None:
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_open_spans_are_kept_as_they_are_innermost_first(sink: Sink) -> None:
+    tracing = to(sink.endpoint)
+    outer = tracing._tracer.start_span("outer", attributes={"known": "so far"}, start_time=1)
+    inner = tracing._tracer.start_span("inner", start_time=2)
+    tracing.record("ended")
+    tracing.buffer.keep_unfinished("timeout")
+    assert tracing.flush()
+    assert names(sink) == ["ended", "inner", "outer"]
+    last = sink.spans[-1]
+    assert (last.attributes, last.status) == ({"known": "so far", "error.type": "timeout"}, "ERROR")
+    assert outer.is_recording()
+    assert inner.is_recording()
+
+
+def test_spans_that_nobody_holds_or_that_were_forgotten_are_not_kept_as_unfinished(sink: Sink) -> None:
+    tracing = to(sink.endpoint)
+    forgotten = tracing._tracer.start_span("forgotten")
+    tracing.buffer.forget_open()
+    tracing._tracer.start_span("dropped by the function")
+    gc.collect()
+    tracing.buffer.keep_unfinished("timeout")
+    assert tracing.flush()
+    assert sink.requests == []
+    forgotten.end()
+    assert tracing.flush()
+    assert names(sink) == ["forgotten"]
+
+
+def test_a_clone_starts_without_the_spans_of_its_original(sink: Sink) -> None:
+    sink.mode = "hang"
+    tracing = to(sink.endpoint)
+    tracing.record("unanswered")
+    assert not tracing.flush(0.1)
+    tracing.record("kept")
+    still_open = tracing._tracer.start_span("open")
+    tracing.buffer.start_anew()
+    tracing.buffer.keep_unfinished("timeout")
+    sink.mode = "ok"
+    tracing.record("of the clone")
+    assert tracing.flush()
+    assert names(sink) == ["of the clone"]
+    still_open.end()
 
 
 def test_shutdown_sends_what_is_left(sink: Sink) -> None:

@@ -451,7 +451,8 @@ def test_baggage_of_the_headers_stays_where_there_is_none_to_replace_it() -> Non
 
 
 def test_headers_stay_without_a_context() -> None:
-    assert inject_http({"Traceparent": "mine", "Accept": "*/*"}) == {"Traceparent": "mine", "Accept": "*/*"}
+    headers = {"Traceparent": "mine", "Tracestate": "mine=1", "Accept": "*/*"}
+    assert inject_http(headers) == headers
 
 
 @pytest.mark.parametrize("headers", [7, "abc", object(), [1, 2], 1.5])

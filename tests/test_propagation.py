@@ -329,11 +329,14 @@ def test_order_of_the_names_does_not_matter_to_the_variable(
 )
 @pytest.mark.usefixtures("active_tracing")
 def test_variable_without_a_span_leaves_the_header_to_count(
-    value: str, monkeypatch: pytest.MonkeyPatch, installed: Any, lambda_context: Any
+    value: str, monkeypatch: pytest.MonkeyPatch, installed: Any, lambda_context: Any, logged: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", value)
     assert Handled({"X-Amzn-Trace-Id": XRAY}, installed, lambda_context).parent == X
     assert Handled({}, installed, lambda_context).parent is None
+    monkeypatch.delenv("_X_AMZN_TRACE_ID")
+    assert Handled({"X-Amzn-Trace-Id": XRAY}, installed, lambda_context).parent == X
+    assert logged() == []
 
 
 @pytest.mark.usefixtures("active_tracing")
@@ -533,11 +536,24 @@ def test_propagator_of_the_user_finds_its_key_in_any_case(installed: Any, lambda
     assert Handled({"x-Shout": "hello"}, installed, lambda_context).baggage == {"shout": "hello"}
 
 
-@pytest.mark.parametrize("order", [(TraceContextTextMapPropagator, AwsXRayPropagator), (AwsXRayPropagator, TraceContextTextMapPropagator)])
-def test_composite_reads_what_its_parts_read(order: tuple[Any, Any]) -> None:
+@pytest.mark.parametrize(
+    ("order", "last"), [((TraceContextTextMapPropagator, AwsXRayPropagator), X), ((AwsXRayPropagator, TraceContextTextMapPropagator), W3C)]
+)
+def test_composite_reads_what_its_parts_read_in_its_own_order(order: tuple[Any, Any], last: tuple[str, str]) -> None:
     chosen = propagation(propagators=(CompositePropagator([made() for made in order]),))
     assert found(chosen.extract(({"traceparent": TRACEPARENT},))) == W3C
     assert found(chosen.extract(({"x-amzn-trace-id": XRAY + ";"},))) == X
+    assert found(chosen.extract(({"traceparent": TRACEPARENT, "x-amzn-trace-id": XRAY + ";"},))) == last
+
+
+def test_packages_are_not_searched_for_the_propagators_of_lambda(monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]) -> None:
+    def search(**_: Any) -> None:
+        raise AssertionError("a search of all installed packages costs as much as the handler")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", search)
+    assert len(propagation("tracecontext,baggage,xray").propagators) == 3
+    assert len(propagation("none,xray-lambda").propagators) == 1
+    assert logged() == []
 
 
 # --- Out
