@@ -324,6 +324,19 @@ def test_invocations_that_end_in_time_are_not_disturbed(function: Function, monk
     assert (kept, len(function.sink.spans)) == ([], 10)
 
 
+def test_spans_that_an_earlier_invocation_left_open_are_not_taken_for_those_of_this_one(function: Function) -> None:
+    left_open = []
+
+    @traced_handler
+    def careless(event: Any, context: Any) -> None:
+        left_open.append(telemetry().tracer.start_span("never ended"))
+
+    function.invoke(careless)
+    function.invoke(traced_handler(hang), {"seconds": 0.55}, seconds=0.6)
+    assert left_open and "never ended" not in function.names
+    assert [found.attributes.get("error.type") for found in function.sink.wait_for(3)[:3]] == [None, "timeout", "timeout"]
+
+
 def test_a_watchdog_can_be_turned_off(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_OTEL_TIMEOUT_MARGIN", "0")
     before = set(threads("watchdog"))
