@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 from .propagation import XRAY_HEADER, inject_carrier
-from .state import logger
+from .state import state
 
 _Inject: TypeAlias = "Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]"
 
@@ -47,7 +47,7 @@ def _own_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     try:
         return dict(headers or {})
     except Exception:
-        logger.warning("inject_http: headers are a %s, not a mapping, and left out", type(headers).__name__)
+        state.say_once(f"inject_http: headers are a {type(headers).__name__}, not a mapping, and left out")
         return {}
 
 

@@ -5,16 +5,14 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from . import semconv
 from .sources import Attributes, Carrier
 from .sources._base import AttributeValue
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What the Lambda context says.
 
     Attributes:

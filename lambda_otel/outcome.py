@@ -5,8 +5,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from . import semconv
 from .sources import Answer, Attributes
@@ -15,8 +14,7 @@ from .sources._base import NOTHING, AttributeValue
 _ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a result says.
 
     Attributes:

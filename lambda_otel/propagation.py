@@ -91,16 +91,16 @@ class Propagation:
 
     def inject(self) -> dict[str, str]:
         """The current context as a new carrier."""
-        carrier: dict[str, str] = {}
+        carrier: dict[Any, Any] = {}
         for propagator, _ in self.propagators:
-            written: dict[str, str] = {}
+            written: dict[Any, Any] = {}
             try:
                 propagator.inject(written)  # pyright: ignore[reportArgumentType] (the default of another parameter)
             except Exception as error:
                 _say_fault(propagator, "write", error)
             else:
                 carrier.update(written)
-        return {key: value for key, value in carrier.items() if value}
+        return {key: value for key, value in carrier.items() if isinstance(key, str) and isinstance(value, str) and value}
 
     def _extract_one(self, carrier: Carrier, context: Context) -> tuple[Context, SpanContext | None]:
         """The context with what one carrier adds to it; and the X-Ray span that is not sampled and therefore not added."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -137,7 +136,7 @@ def _check_files(settings: Settings) -> None:
     for variable, file in files.items():
         if file:
             with _blaming(f"{variable}: {file}"):
-                Path(file).open("rb").close()
+                open(file, "rb").close()  # noqa: PTH123 (pathlib would be a fortieth of the cold start)
 
 
 @contextmanager

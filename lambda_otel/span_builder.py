@@ -6,7 +6,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and .../mes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
@@ -21,8 +21,7 @@ from .sources._fields import carrier, mapping, same
 from .sources._http import span_name
 
 
-@dataclass(frozen=True)
-class SpanPlan:
+class SpanPlan(NamedTuple):
     """A span that is to be started.
 
     Attributes:
@@ -89,7 +88,7 @@ def _with_known_method(trigger: Trigger, known: frozenset[str] | None) -> Trigge
         attributes[semconv.HTTP_REQUEST_METHOD] = semconv.HTTP_METHOD_OTHER
         attributes[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = original
     is_derived = trigger.name == span_name(trigger.attributes)
-    return replace(trigger, attributes=attributes, name=span_name(attributes) if is_derived else trigger.name)
+    return trigger._replace(attributes=attributes, name=span_name(attributes) if is_derived else trigger.name)
 
 
 def _opted_in(attributes: Attributes, settings: Settings) -> Attributes:

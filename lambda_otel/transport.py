@@ -191,7 +191,7 @@ class Connection:
 
     def _failed(self, error: Exception) -> TransportError:
         self.close()
-        is_stale = self._kept and self._response.is_empty and not isinstance(error, TimeoutError)
+        is_stale = self._kept and self._response.is_empty
         return (StaleConnectionError if is_stale else TransportError)(_fault(error))
 
     def _timed(self, deadline: float) -> socket.socket:

@@ -129,7 +129,7 @@ def test_the_end_before_the_first_byte_is_told_apart() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1_048_576,
         b"x" * 1_048_577,
-        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000,
+        b"HTTP/1.1 204 No Content\r\n" + b"X: y\r\n" * 200_000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_048_576,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000,

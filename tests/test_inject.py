@@ -458,9 +458,9 @@ def test_headers_stay_without_a_context() -> None:
 @pytest.mark.parametrize("headers", [7, "abc", object(), [1, 2], 1.5])
 def test_headers_of_another_type_are_said_and_left_out(headers: Any, logged: Callable[[], list[str]]) -> None:
     with current():
-        assert inject_http(headers) == {"traceparent": TRACEPARENT, "X-Amzn-Trace-Id": XRAY}
-    (line,) = logged()
-    assert type(headers).__name__ in line
+        for _ in range(2):
+            assert inject_http(headers) == {"traceparent": TRACEPARENT, "X-Amzn-Trace-Id": XRAY}
+    assert logged() == [f"inject_http: headers are a {type(headers).__name__}, not a mapping, and left out"]
 
 
 @settings(max_examples=50, deadline=None)

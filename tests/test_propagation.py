@@ -506,7 +506,7 @@ class Empty(TextMapPropagator):
         return None
 
     def inject(self, carrier: Any, context: Context | None = None, setter: Any = None) -> None:
-        carrier.update({"x-empty": "", "x-none": None})
+        carrier.update({"x-empty": "", "x-none": None, "x-number": 7, 7: "x"})
 
 
 def test_propagator_that_returns_nothing_leaves_what_the_others_found() -> None:

@@ -135,7 +135,11 @@ def _describe_unknown(event: Any) -> Trigger:
     return Trigger(carriers=carrier(headers(payload)), payload=payload or None)
 
 
-UNKNOWN = EventSource("unknown", lambda event: True, _describe_unknown, event_type=object)
+def _matches_anything(event: Any) -> bool:
+    return True
+
+
+UNKNOWN = EventSource("unknown", _matches_anything, _describe_unknown, event_type=object)
 
 
 def recognize(event: object, sources: Iterable[EventSource] = SOURCES) -> tuple[EventSource, Trigger]:

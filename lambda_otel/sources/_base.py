@@ -43,8 +43,7 @@ class Message(NamedTuple):
     payload: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """The messages of one event, which become one CONSUMER span.
 
     Attributes:
@@ -58,8 +57,7 @@ class Batch:
     single: bool = False
 
 
-@dataclass(frozen=True)
-class Trigger:
+class Trigger(NamedTuple):
     """What an event says about its invocation.
 
     Attributes:

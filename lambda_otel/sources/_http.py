@@ -5,8 +5,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import quote_plus
 
 from .. import semconv
@@ -20,8 +19,7 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """The parts of a request that an event holds; None for what it does not say."""
 
     method: str | None = None

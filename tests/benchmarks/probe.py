@@ -39,7 +39,12 @@ def start():
     """The function, ready for its first event."""
     if os.environ.get("WITH_BOTO3"):
         import boto3  # noqa: F401
-    return __import__(os.environ["SUBJECT"])
+    subject = __import__(os.environ["SUBJECT"])
+    if os.environ.get("WITHOUT_GC"):
+        import gc
+
+        gc.disable()
+    return subject
 
 
 def cold():
