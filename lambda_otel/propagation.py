@@ -66,7 +66,11 @@ class Propagation:
 
     def reads(self, carriers: tuple[Carrier, ...]) -> bool:
         """True when one of the carriers has a key that may hold a context."""
-        return any(not (keys and keys.isdisjoint(carrier)) for carrier in carriers for _, keys in self.propagators)
+        for carrier in carriers:
+            for _, keys in reversed(self.propagators):  # W3C, the likeliest, stands last
+                if not keys or not keys.isdisjoint(carrier):
+                    return True
+        return False
 
     def extract(self, carriers: Iterable[Carrier]) -> Extracted:
         """The context of the first carrier that holds a valid span, with the baggage of those before it."""

@@ -167,7 +167,8 @@ def _links(messages: Sequence[Message], varying: bool, settings: Settings, propa
         if not carriers:
             continue
         if len(links) >= settings.max_links:
-            return tuple(links.values()), sum(propagation.reads(message_carriers(left_out, settings)) for left_out in messages[index:])
+            rest = [message_carriers(left_out, settings) for left_out in messages[index:]]
+            return tuple(links.values()), sum(map(propagation.reads, rest))
         context = propagation.extract(carriers).span_context
         if context is not None:
             links[context.trace_id, context.span_id, message.id] = Link(context, _link_attributes(message, varying))

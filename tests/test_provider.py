@@ -313,6 +313,15 @@ def test_a_flush_takes_the_time_that_it_is_given(sink: Sink, monkeypatch: pytest
         assert not flush(-1)
 
 
+def test_a_provider_is_not_asked_to_flush_when_no_time_is_left() -> None:
+    asked: list[bool] = []
+    trace.set_tracer_provider(Flushing(lambda: asked.append(True) or True))
+    assert not send(0.05)
+    assert asked == []
+    assert send(60)
+    assert asked == [True]
+
+
 def test_what_is_sent_after_an_invocation_leaves_the_margin(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_OTEL_FLUSH_TIMEOUT", "60000")
     monkeypatch.setenv("LAMBDA_OTEL_FLUSH_MARGIN", "300")

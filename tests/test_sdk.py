@@ -27,6 +27,10 @@ from runtime.tls import Certificates
 
 from lambda_otel import __version__, configure, flush, span, traced_handler
 from lambda_otel.config import Settings, read
+from lambda_otel.console import ConsoleExporter
+from lambda_otel.delivery import DELIVERED, Report
+from lambda_otel.export import Buffer
+from lambda_otel.ids import OwnIdGenerator
 from lambda_otel.provider import telemetry
 from lambda_otel.sdk import WayOut, build, skips_unsampled
 from lambda_otel.state import state
@@ -139,6 +143,22 @@ def test_an_exporter_that_hangs_leaves_time_for_the_others(sink: Sink, environ: 
     assert not flush(1.0)
     assert time.monotonic() - begin < 6
     assert [found.name for found in exporter.get_finished_spans()] == ["span"]
+
+
+def test_several_exporters_share_the_budget() -> None:
+    class Exporter(ConsoleExporter):
+        def export(self, spans: Any, deadline: float) -> Report:
+            shares.append(deadline - time.monotonic())
+            return DELIVERED
+
+    shares: list[float] = []
+    buffers = [Buffer(Exporter(), 10, 10, 1.0, 1.0) for _ in range(4)]
+    provider = TracerProvider(shutdown_on_exit=False)
+    for buffer in buffers:
+        provider.add_span_processor(buffer)
+    provider.get_tracer("test").start_span("span").end()
+    assert WayOut(buffers, OwnIdGenerator()).flush(400.0)
+    assert [share <= 100 for share in shares] == [True] * 4
 
 
 def test_exporters_given_in_code_are_shut_down_at_the_end() -> None:
@@ -322,6 +342,7 @@ def test_a_certificate_matters_only_for_https(sink: Sink, environ: Environ) -> N
     environ(OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint, OTEL_EXPORTER_OTLP_CERTIFICATE="/missing.pem")
     record("span")
     assert flush(20)
+    assert len(sink.spans) == 1
 
 
 def test_certificates_are_used(environ: Environ, tmp_path: Path) -> None:

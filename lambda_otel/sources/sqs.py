@@ -39,15 +39,11 @@ def _message(record: Event) -> Message:
     destination, where = _queue(arn) if isinstance(arn, str) else (None, NOTHING)
     identifier = text(record.get("messageId"))
     body = _json_body(record.get("body"))
-    return Message(
-        system=semconv.SYSTEM_SQS,
-        id=identifier,
-        destination=destination,
-        item=identifier,
-        where=where,
-        carriers=carriers(record, body),
-        payload=mapping(body.get("detail")) if body and is_eventbridge(body) else None,
-    )
+    found = carriers(record, body)
+    # By position: an event can hold ten thousand of these.
+    if body and is_eventbridge(body):
+        return Message(semconv.SYSTEM_SQS, identifier, destination, identifier, where, NOTHING, NOTHING, found, mapping(body.get("detail")))
+    return Message(semconv.SYSTEM_SQS, identifier, destination, identifier, where, NOTHING, NOTHING, found)
 
 
 @lru_cache(maxsize=64)
