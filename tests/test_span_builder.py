@@ -312,6 +312,14 @@ def test_only_message_is_named_on_the_span_instead_of_counted(event: dict[str, A
     assert "messaging.batch.message_count" not in attributes
 
 
+def test_only_message_without_an_identifier_is_not_named() -> None:
+    assert Plans({"detail-type": "order", "source": "shop", "detail": {}}).attributes == {
+        "messaging.system": "aws.eventbridge",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+    }
+
+
 def test_several_messages_where_one_is_the_rule_are_counted_instead_of_named() -> None:
     attributes = Plans(sns(1, 2)).attributes
     assert "messaging.message.id" not in attributes
