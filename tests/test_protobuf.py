@@ -35,8 +35,21 @@ def contexts(draw: Any) -> SpanContext:
     )
 
 
-resources = st.builds(Resource, st.dictionaries(st.text(min_size=1, max_size=20), plain, max_size=4), st.none() | st.text(max_size=20))
-scopes = st.none() | st.builds(InstrumentationScope, text, st.none() | text, st.none() | text)
+# Old versions of the official encoder leave schemas out.
+with_schemas = ReadableSpan(
+    name="n",
+    context=SpanContext(1, 2, is_remote=False),
+    resource=Resource({}, "schema"),
+    instrumentation_scope=InstrumentationScope("scope", None, "schema"),
+    start_time=1,
+    end_time=2,
+)
+(said,) = encode_spans([with_schemas]).resource_spans
+schemas = st.none() | st.text(max_size=20)
+resources = st.builds(
+    Resource, st.dictionaries(st.text(min_size=1, max_size=20), plain, max_size=4), schemas if said.schema_url else st.none()
+)
+scopes = st.none() | st.builds(InstrumentationScope, text, st.none() | text, schemas if said.scope_spans[0].schema_url else st.none())
 
 
 @st.composite
