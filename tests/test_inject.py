@@ -385,7 +385,7 @@ messages = st.fixed_dictionaries(
 
 
 @both
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(message=messages)
 def test_no_message_raises_or_is_changed(service: str, message: dict[str, Any]) -> None:
     state.reset()
@@ -399,7 +399,7 @@ def test_no_message_raises_or_is_changed(service: str, message: dict[str, Any]) 
         kept = injected[name]
         if isinstance(value, dict) and name in ("MessageAttributes", "MessageSystemAttributes"):
             assert {key: kept[key] for key in value} == value
-            assert len(kept) <= max(10, len(value))
+            assert len(kept) <= max(10, len(value)) or name == "MessageSystemAttributes"  # in which AWS knows one name
         elif name != ENTRIES[service] or not isinstance(value, list):
             assert kept == value
 
