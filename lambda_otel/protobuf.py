@@ -16,14 +16,17 @@ from typing import Any, cast
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext
-
-_HAS_IS_REMOTE = 0x100
-_IS_REMOTE = 0x200
+from opentelemetry.trace import Link, SpanContext, Status
 
 _double = struct.Struct("<d").pack
 _fixed64 = struct.Struct("<Q").pack
-_fixed32 = struct.Struct("<I").pack
+
+# `SpanFlags`: it is known whether the context came from another process; and it did.
+_LOCAL, _REMOTE = b"\x00\x01\x00\x00", b"\x00\x03\x00\x00"
+
+# Varints of one byte; and what stands before a short text as the value of an attribute.
+_SMALL = [bytes((number,)) for number in range(128)]
+_SHORT_TEXT = [b"\x12%c\x0a%c" % (size + 2, size) for size in range(126)]
 
 
 def encode(spans: Iterable[ReadableSpan]) -> bytes:
@@ -34,10 +37,15 @@ def encode(spans: Iterable[ReadableSpan]) -> bytes:
             cannot be encoded is left out.
     """
     groups: dict[int, tuple[Resource, dict[InstrumentationScope | None, list[bytes]]]] = {}
+    resource = scope = None
+    messages: list[bytes] = []
     for span in spans:
-        # Resources are compared by identity: hashing one turns all its attributes into JSON, for each span.
-        _, scopes = groups.setdefault(id(span.resource), (span.resource, {}))
-        scopes.setdefault(span.instrumentation_scope, []).append(_message(b"\x12", _span(span)))
+        if span.resource is not resource or span.instrumentation_scope is not scope:
+            resource, scope = span.resource, span.instrumentation_scope
+            # Resources are compared by identity: hashing one turns all its attributes into JSON.
+            _, scopes = groups.setdefault(id(resource), (resource, {}))
+            messages = scopes.setdefault(scope, [])
+        messages.append(_message(b"\x12", _span(span)))
     return b"".join(_message(b"\x0a", _resource_spans(resource, scopes)) for resource, scopes in groups.values())
 
 
@@ -58,41 +66,35 @@ def _scope(scope: InstrumentationScope | None) -> bytes:
 
 def _span(span: ReadableSpan) -> bytes:
     context = cast("SpanContext", span.get_span_context())
-    parent = span.parent
+    parent, start_time, end_time = span.parent, span.start_time, span.end_time
     return b"".join(
         (
             b"\x0a\x10",
             context.trace_id.to_bytes(16, "big"),
             b"\x12\x08",
             context.span_id.to_bytes(8, "big"),
-            _trace_state(context),
+            _trace_state(context) if context.trace_state else b"",
             b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent else b"",
             _text(b"\x2a", span.name),
             b"\x30",
             _varint(span.kind.value + 1),
-            b"\x39" + _fixed64(span.start_time) if span.start_time else b"",
-            b"\x41" + _fixed64(span.end_time) if span.end_time else b"",
+            b"\x39" + _fixed64(start_time) if start_time else b"",
+            b"\x41" + _fixed64(end_time) if end_time else b"",
             _attributes(b"\x4a", span.attributes),
-            _count(b"\x50", span.dropped_attributes),
+            _count(b"\x50", dropped) if (dropped := span.dropped_attributes) else b"",
             *[_message(b"\x5a", _event(event)) for event in span.events],
-            _count(b"\x60", span.dropped_events),
+            _count(b"\x60", dropped) if (dropped := span.dropped_events) else b"",
             *[_message(b"\x6a", _link(link)) for link in span.links],
-            _count(b"\x70", span.dropped_links),
-            _status(span),
+            _count(b"\x70", dropped) if (dropped := span.dropped_links) else b"",
+            _status(span.status),
             b"\x85\x01",
-            _flags(parent),
+            _REMOTE if parent and parent.is_remote else _LOCAL,
         )
     )
 
 
 def _trace_state(context: SpanContext) -> bytes:
-    if not context.trace_state:
-        return b""
     return _text(b"\x1a", ",".join(f"{key}={value}" for key, value in context.trace_state.items()))
-
-
-def _flags(context: SpanContext | None) -> bytes:
-    return _fixed32(_HAS_IS_REMOTE | (_IS_REMOTE if context and context.is_remote else 0))
 
 
 def _event(event: Event) -> bytes:
@@ -110,23 +112,31 @@ def _link(link: Link) -> bytes:
             _attributes(b"\x22", link.attributes),
             _count(b"\x28", link.dropped_attributes),
             b"\x35",
-            _flags(link.context),
+            _REMOTE if link.context.is_remote else _LOCAL,
         )
     )
 
 
-def _status(span: ReadableSpan) -> bytes:
-    description = _text(b"\x12", span.status.description)
-    return _message(b"\x7a", description + _count(b"\x18", span.status.status_code.value))
+def _status(status: Status) -> bytes:
+    if status.is_unset and not status.description:
+        return b"\x7a\x00"
+    return _message(b"\x7a", _text(b"\x12", status.description) + _count(b"\x18", status.status_code.value))
 
 
 def _attributes(tag: bytes, attributes: Mapping[str, Any] | None) -> bytes:
     if not attributes:
         return b""
     parts: list[bytes] = []
-    for key, value in attributes.items():
+    # The SDK's mapping calls into Python for every item, its copy is a plain dict.
+    copied: Mapping[str, Any] = getattr(attributes, "copy", lambda: attributes)()
+    for key, value in copied.items():
         try:
-            parts.append(_message(tag, _key(key) + _message(b"\x12", _value(value))))
+            # Nearly all values are short texts, so these are written here and the rest by functions.
+            if type(value) is str and (size := len(content := value.encode("utf-8", "replace"))) < len(_SHORT_TEXT):
+                pair = _key(key) + _SHORT_TEXT[size] + content
+            else:
+                pair = _key(key) + _message(b"\x12", _value(value))
+            parts += (tag, _SMALL[size] if (size := len(pair)) < 128 else _varint(size), pair)
         except (TypeError, ValueError, OverflowError, RecursionError, struct.error):
             continue
     return b"".join(parts)
@@ -145,8 +155,7 @@ def _value(value: Any) -> bytes:
         OverflowError: An integer beyond 64 bits.
     """
     if isinstance(value, str):
-        content = _utf8(value)
-        return b"\x0a" + _varint(len(content)) + content
+        return _message(b"\x0a", _utf8(value))
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, int):
@@ -181,19 +190,16 @@ def _text(tag: bytes, text: str | None) -> bytes:
     """A string field; absent when empty, as protobuf has it."""
     if not text:
         return b""
-    content = _utf8(text)
-    return tag + _varint(len(content)) + content
+    return _message(tag, _utf8(text))
 
 
 def _message(tag: bytes, content: bytes) -> bytes:
-    return tag + _varint(len(content)) + content
+    size = len(content)
+    return tag + (_SMALL[size] if size < 128 else _varint(size)) + content
 
 
 def _count(tag: bytes, number: int) -> bytes:
     return tag + _varint(number) if number else b""
-
-
-_SMALL = [bytes((number,)) for number in range(128)]
 
 
 def _varint(number: int) -> bytes:
