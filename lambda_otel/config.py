@@ -9,7 +9,6 @@ Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-v
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -30,9 +29,11 @@ class ConfigError(ValueError):
     """A setting without which nothing can be traced; its text names the variable and the value's fault."""
 
 
-@dataclass(frozen=True)
 class Settings:
     """Everything that can be configured, read once.
+
+    Args:
+        reader: Of the environment and the arguments of `configure`.
 
     Attributes:
         disabled: `OTEL_SDK_DISABLED`.
@@ -70,38 +71,51 @@ class Settings:
         problems: One line for each value that could not be used.
     """
 
-    disabled: bool
-    function: str | None
-    runtime_api: str | None
-    initialization: str
-    exporters: tuple[Any, ...]
-    protocol: str
-    endpoint: str
-    headers: Mapping[str, str]
-    compression: str
-    otlp_timeout: float
-    certificate: str | None
-    client_certificate: str | None
-    client_key: str | None
-    credential_provider: str | None
-    propagators: tuple[Any, ...]
-    sampler: Any
-    sampler_arg: str | None
-    resource: Mapping[str, Any]
-    resource_detectors: bool
-    queue_size: int
-    batch_size: int
-    flush_timeout: float
-    flush_margin: float
-    flush_mode: str
-    timeout_margin: float | None
-    max_links: int
-    known_methods: frozenset[str] | None
-    capture: frozenset[str]
-    message_parent: str
-    unsampled_xray: str
-    context_key: str | None
-    problems: tuple[str, ...]
+    def __init__(self, reader: Reader) -> None:
+        choose, text = reader.choose, reader.text
+        self.disabled = choose("disabled", "OTEL_SDK_DISABLED", False, boolean)
+        self.function = text("AWS_LAMBDA_FUNCTION_NAME")
+        self.runtime_api = text("AWS_LAMBDA_RUNTIME_API")
+        self.initialization = text("AWS_LAMBDA_INITIALIZATION_TYPE") or "on-demand"
+        self.exporters: tuple[Any, ...] = choose("exporters", "OTEL_TRACES_EXPORTER", _default_exporters(reader), known_names)
+        self.protocol = choose("protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", str.lower, "OTEL_EXPORTER_OTLP_PROTOCOL")
+        self.endpoint = _endpoint(reader)
+        self.headers = _headers(reader)
+        self.compression = choose(
+            "compression",
+            "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+            "none",
+            one_of("none", "gzip", "deflate"),
+            "OTEL_EXPORTER_OTLP_COMPRESSION",
+        )
+        self.otlp_timeout = choose("otlp_timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", 10.0, seconds, "OTEL_EXPORTER_OTLP_TIMEOUT")
+        self.certificate = text("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE")
+        self.client_certificate = text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
+        self.client_key = text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY")
+        self.credential_provider = next(filter(text, _CREDENTIAL_PROVIDERS), None)
+        self.propagators = choose("propagators", "OTEL_PROPAGATORS", DEFAULT_PROPAGATORS, known_names)
+        self.sampler: Any = choose("sampler", "OTEL_TRACES_SAMPLER", "parentbased_always_on", str)
+        self.sampler_arg = text("OTEL_TRACES_SAMPLER_ARG")
+        self.resource = resource(reader)
+        self.resource_detectors = (text("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS") or "otel") != "otel"
+        self.queue_size = choose("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 4096, positive)
+        self.batch_size = choose("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, positive)
+        self.flush_timeout = choose("flush_timeout", "LAMBDA_OTEL_FLUSH_TIMEOUT", 0.5, milliseconds)
+        self.flush_margin = choose("flush_margin", "LAMBDA_OTEL_FLUSH_MARGIN", 0.1, milliseconds)
+        self.flush_mode = choose("flush_mode", "LAMBDA_OTEL_FLUSH_MODE", "sync", one_of("sync", "async"))
+        self.timeout_margin = choose("timeout_margin", "LAMBDA_OTEL_TIMEOUT_MARGIN", None, milliseconds)
+        self.max_links = choose("max_links", "OTEL_SPAN_LINK_COUNT_LIMIT", 128, count)
+        self.known_methods = choose("known_methods", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", None, lambda value: frozenset(names(value)))
+        self.capture: frozenset[str] = choose("capture", "LAMBDA_OTEL_CAPTURE", frozenset(), lambda value: frozenset(names(value.lower())))
+        self.message_parent = choose("message_parent", "LAMBDA_OTEL_MESSAGE_PARENT", "auto", one_of("auto", "never", "always"))
+        self.unsampled_xray = choose(
+            "unsampled_xray",
+            "LAMBDA_OTEL_UNSAMPLED_XRAY",
+            "parent" if "xray-lambda" in self.propagators else "link",
+            one_of("link", "parent"),
+        )
+        self.context_key = choose("context_key", "LAMBDA_OTEL_CONTEXT_KEY", None, str)
+        self.problems = tuple(reader.problems)
 
 
 def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
@@ -111,54 +125,7 @@ def read(environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Settings:
         environ: Such as `os.environ`.
         overrides: Arguments of `configure`, under the names of the settings.
     """
-    reader = Reader(environ, overrides)
-    choose, text = reader.choose, reader.text
-    propagators = choose("propagators", "OTEL_PROPAGATORS", DEFAULT_PROPAGATORS, known_names)
-    return Settings(
-        disabled=choose("disabled", "OTEL_SDK_DISABLED", False, boolean),
-        function=text("AWS_LAMBDA_FUNCTION_NAME"),
-        runtime_api=text("AWS_LAMBDA_RUNTIME_API"),
-        initialization=text("AWS_LAMBDA_INITIALIZATION_TYPE") or "on-demand",
-        exporters=choose("exporters", "OTEL_TRACES_EXPORTER", _default_exporters(reader), known_names),
-        protocol=choose("protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", str.lower, "OTEL_EXPORTER_OTLP_PROTOCOL"),
-        endpoint=_endpoint(reader),
-        headers=_headers(reader),
-        compression=choose(
-            "compression",
-            "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
-            "none",
-            one_of("none", "gzip", "deflate"),
-            "OTEL_EXPORTER_OTLP_COMPRESSION",
-        ),
-        otlp_timeout=choose("otlp_timeout", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", 10.0, seconds, "OTEL_EXPORTER_OTLP_TIMEOUT"),
-        certificate=text("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-        client_certificate=text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
-        client_key=text("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
-        credential_provider=next(filter(text, _CREDENTIAL_PROVIDERS), None),
-        propagators=propagators,
-        sampler=choose("sampler", "OTEL_TRACES_SAMPLER", "parentbased_always_on", str),
-        sampler_arg=text("OTEL_TRACES_SAMPLER_ARG"),
-        resource=resource(reader),
-        resource_detectors=(text("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS") or "otel") != "otel",
-        queue_size=choose("queue_size", "OTEL_BSP_MAX_QUEUE_SIZE", 4096, positive),
-        batch_size=choose("batch_size", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, positive),
-        flush_timeout=choose("flush_timeout", "LAMBDA_OTEL_FLUSH_TIMEOUT", 0.5, milliseconds),
-        flush_margin=choose("flush_margin", "LAMBDA_OTEL_FLUSH_MARGIN", 0.1, milliseconds),
-        flush_mode=choose("flush_mode", "LAMBDA_OTEL_FLUSH_MODE", "sync", one_of("sync", "async")),
-        timeout_margin=choose("timeout_margin", "LAMBDA_OTEL_TIMEOUT_MARGIN", None, milliseconds),
-        max_links=choose("max_links", "OTEL_SPAN_LINK_COUNT_LIMIT", 128, count),
-        known_methods=choose("known_methods", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", None, lambda v: frozenset(names(v))),
-        capture=choose("capture", "LAMBDA_OTEL_CAPTURE", frozenset(), lambda value: frozenset(names(value.lower()))),
-        message_parent=choose("message_parent", "LAMBDA_OTEL_MESSAGE_PARENT", "auto", one_of("auto", "never", "always")),
-        unsampled_xray=choose(
-            "unsampled_xray",
-            "LAMBDA_OTEL_UNSAMPLED_XRAY",
-            "parent" if "xray-lambda" in propagators else "link",
-            one_of("link", "parent"),
-        ),
-        context_key=choose("context_key", "LAMBDA_OTEL_CONTEXT_KEY", None, str),
-        problems=tuple(reader.problems),
-    )
+    return Settings(Reader(environ, overrides))
 
 
 def _default_exporters(reader: Reader) -> tuple[str, ...]:

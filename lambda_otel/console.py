@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, StatusCode, format_span_id, format_trace_id
 
 from . import semconv
-from .delivery import DELIVERED, Delivery, Report
+from .delivery import DELIVERED, Report
 
 _BAR = 24
 _LONGEST_NAME = 56
@@ -185,7 +185,7 @@ class ConsoleExporter:
         try:
             show(spans, sys.stdout)
         except (OSError, ValueError) as error:  # nobody reads it any more, or it is closed
-            return Report(Delivery.FAILED, f"{type(error).__name__}: {error}")
+            return Report("failed", f"{type(error).__name__}: {error}")
         return DELIVERED
 
     def settle(self, ticket: Any, deadline: float) -> Report:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -13,35 +11,34 @@ if TYPE_CHECKING:
 Spans: TypeAlias = "Sequence[ReadableSpan]"
 
 
-class Delivery(Enum):
-    """What became of a batch."""
-
-    DELIVERED = "delivered"
-    REJECTED = "rejected"  # sending it again cannot help
-    FAILED = "failed"  # may be sent again
-    UNANSWERED = "unanswered"  # sent whole, the answer is still out
-
-
-@dataclass(frozen=True)
 class Report:
     """What became of a batch, and why.
 
     Attributes:
-        delivery: What became of it.
+        delivery: What became of it: `delivered`; `rejected`, sending it again cannot help; `failed`, it may be sent again; or
+            `unanswered`, it was sent whole and the answer is still out.
         reason: A few words for the log; empty when all is well.
         lost: Spans of a delivered batch that the backend did not take.
         retry_after: Seconds that the backend asks to wait.
         ticket: With which an exporter can be asked for the answer that is out.
     """
 
-    delivery: Delivery
-    reason: str = ""
-    lost: int = 0
-    retry_after: float = 0.0
-    ticket: Any = None
+    def __init__(
+        self,
+        delivery: Literal["delivered", "rejected", "failed", "unanswered"],
+        reason: str = "",
+        lost: int = 0,
+        retry_after: float = 0.0,
+        ticket: Any = None,
+    ) -> None:
+        self.delivery = delivery
+        self.reason = reason
+        self.lost = lost
+        self.retry_after = retry_after
+        self.ticket = ticket
 
 
-DELIVERED = Report(Delivery.DELIVERED)
+DELIVERED = Report("delivered")
 
 
 class Exporter(Protocol):

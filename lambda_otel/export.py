@@ -6,14 +6,13 @@ import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
-from .delivery import Delivery, Exporter, Report
+from .delivery import Exporter, Report
 from .state import logger
 from .unfinished import snapshot
 
@@ -21,17 +20,17 @@ _MOST_PENDING = 4
 _MOST_OPEN = 4096
 
 
-@dataclass(frozen=True)
 class _Pending:
     """A batch that was sent whole and not answered in time."""
 
-    spans: list[ReadableSpan]
-    ticket: Any
-    since: float
+    def __init__(self, spans: list[ReadableSpan], ticket: Any) -> None:
+        self.spans = spans
+        self.ticket = ticket
+        self._since = time.time()
 
     def time_left(self, patience: float) -> float:
         """Seconds that its answer may still stay out; none after a jump of the clock."""
-        waited = time.time() - self.since
+        waited = time.time() - self._since
         return patience - waited if waited >= 0 else 0.0
 
 
@@ -185,7 +184,7 @@ class Buffer(SpanProcessor):
             if not self._book(spans, report):
                 self._note_failure(report)
                 return
-            if report.delivery is Delivery.DELIVERED:
+            if report.delivery == "delivered":
                 self._note_success()
 
     def _note_failure(self, report: Report) -> None:
@@ -216,7 +215,7 @@ class Buffer(SpanProcessor):
         pending, self._pending = self._pending, []
         for batch in reversed(pending):
             report = self._exporter.settle(batch.ticket, min(deadline, time.monotonic() + batch.time_left(self._patience)))
-            if report.delivery is Delivery.UNANSWERED:
+            if report.delivery == "unanswered":
                 if batch.time_left(self._patience) > 0:
                     self._pending.insert(0, batch)
                 else:
@@ -232,15 +231,15 @@ class Buffer(SpanProcessor):
 
     def _book(self, spans: list[ReadableSpan], report: Report) -> bool:
         """Books what became of a batch; False when it has to be sent again, or its answer is out."""
-        if report.delivery is Delivery.FAILED:
+        if report.delivery == "failed":
             self._put_back(spans)
             return False
-        if report.delivery is Delivery.UNANSWERED:
-            self._pending.append(_Pending(spans, report.ticket, time.time()))
+        if report.delivery == "unanswered":
+            self._pending.append(_Pending(spans, report.ticket))
             if len(self._pending) > _MOST_PENDING:
                 self._send_again(self._pending.pop(0))
             return False
-        lost = len(spans) if report.delivery is Delivery.REJECTED else report.lost
+        lost = len(spans) if report.delivery == "rejected" else report.lost
         with self._lock:
             self._dropped += lost
         if lost and report.reason != self._complaint:

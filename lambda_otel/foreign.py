@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.context import attach, detach, set_value
 
 from .call import Call
-from .delivery import DELIVERED, Delivery, Report, Spans
+from .delivery import DELIVERED, Report, Spans
 from .state import state
 
 
@@ -23,7 +23,7 @@ class ForeignExporter:
     def export(self, spans: Spans, deadline: float) -> Report:
         """Hands a batch to the exporter. A second call waits for the first: exporters need not be thread-safe."""
         if self._last and not self._last.wait(deadline):
-            return Report(Delivery.FAILED, "the call before has not returned")
+            return Report("failed", "the call before has not returned")
         self._last = Call(lambda: self._uninstrumented(spans))
         return self.settle(self._last, deadline)
 
@@ -38,11 +38,11 @@ class ForeignExporter:
     def settle(self, ticket: Call, deadline: float) -> Report:
         """What became of a call, as far as it has returned by the deadline."""
         if not ticket.wait(deadline):
-            return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
+            return Report("unanswered", "no answer in time", ticket=ticket)
         if ticket.error:
-            return Report(Delivery.FAILED, _fault(ticket.error))
+            return Report("failed", _fault(ticket.error))
         succeeded = getattr(ticket.result, "name", None) == "SUCCESS"
-        return DELIVERED if succeeded else Report(Delivery.FAILED, "the exporter reported a failure")
+        return DELIVERED if succeeded else Report("failed", "the exporter reported a failure")
 
     def abandon(self, ticket: Call) -> None:
         """The call goes on, nobody waits for it."""

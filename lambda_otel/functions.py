@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from .sources._base import AttributeValue
 from .state import logger
@@ -36,22 +36,29 @@ def rewrap(method: Any, decorate: Callable[[Any], Any]) -> Any:
     return type(method)(decorate(method.__func__))
 
 
-class Argument(NamedTuple):
-    """An argument to record."""
+class Argument:
+    """An argument to record.
 
-    name: str
-    position: int | slice | None
-    default: Any
+    Args:
+        name: What it is called.
+        position: Where it is among those by position; None when it has no place there.
+        default: What it is when a call does not give it.
+    """
+
+    def __init__(self, name: str, position: int | slice | None, default: Any) -> None:
+        self.name = name
+        self._position = position
+        self._default = default
 
     def value(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What a call gives for it; `None` when that is nothing."""
         if self.name in kwargs:
             return kwargs[self.name]
-        if isinstance(self.position, slice):
-            return args[self.position] or None
-        if self.position is not None and self.position < len(args):
-            return args[self.position]
-        return None if self.default is inspect.Parameter.empty else self.default
+        if isinstance(self._position, slice):
+            return args[self._position] or None
+        if self._position is not None and self._position < len(args):
+            return args[self._position]
+        return None if self._default is inspect.Parameter.empty else self._default
 
 
 def arguments(function: Callable[..., Any], names: Sequence[str]) -> tuple[Argument, ...]:

@@ -5,17 +5,12 @@ Source: https://www.rfc-editor.org/rfc/rfc9112
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 
 _LONGEST = 1 << 20
-_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?!\d)")
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;|$)")
-_LENGTH = re.compile(r"\d{1,12}", re.ASCII)
+_MOST_DIGITS = 12
 
 
-@dataclass(frozen=True)
 class Answer:
     """A response.
 
@@ -26,10 +21,11 @@ class Answer:
         keeps: True when the connection can take another request.
     """
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    keeps: bool
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, keeps: bool) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.keeps = keeps
 
 
 class Parser:
@@ -67,14 +63,11 @@ class Parser:
         return not (self._taken or self.unread)
 
     def _response(self) -> Generator[None, None, Answer]:
-        status, version, headers = 100, b"1", dict[str, str]()
+        version, status, headers = 1, 100, dict[str, str]()
         while status < 200:
-            match = _STATUS_LINE.match((yield from self._line()))
-            if not match:
-                raise ValueError("the answer is not HTTP/1.x")
-            version, status = match[1], int(match[2])
+            version, status = _version_and_status((yield from self._line()))
             headers = yield from self._headers()
-        keeps = version != b"0" and "close" not in headers.get("connection", "").lower()
+        keeps = version > 0 and "close" not in headers.get("connection", "").lower()
         if status in (204, 304):
             body = b""
         elif "chunked" in headers.get("transfer-encoding", "").lower():
@@ -95,10 +88,7 @@ class Parser:
     def _chunks(self) -> Generator[None, None, bytes]:
         body = bytearray()
         while True:
-            match = _CHUNK_SIZE.match((yield from self._line()))
-            if not match:
-                raise ValueError("the size of a chunk is not a number")
-            size = int(match[1], 16)
+            size = _chunk_size((yield from self._line()))
             if not size:
                 yield from self._headers()  # trailers
                 return bytes(body)
@@ -107,7 +97,7 @@ class Parser:
                 raise ValueError("a chunk is longer than its size")
 
     def _sized(self, length: str) -> Generator[None, None, bytes]:
-        if not _LENGTH.fullmatch(length):
+        if len(length) > _MOST_DIGITS or not (length.isascii() and length.isdigit()):
             raise ValueError("the length of the answer is not a number")
         return (yield from self._exactly(int(length)))
 
@@ -141,3 +131,20 @@ class Parser:
         taken = bytes(self.unread[:size])
         del self.unread[:size]
         return taken
+
+
+def _version_and_status(line: bytes) -> tuple[int, int]:
+    """Of a status line: the minor version, and a status of three digits. `isdigit` of bytes knows no digits but 0 to 9."""
+    version, status = line[7:8], line[9:12]
+    is_http = line.startswith(b"HTTP/1.") and line[8:9] == b" " and version.isdigit()
+    if not (is_http and len(status) == 3 and status.isdigit() and status >= b"100") or line[12:13].isdigit():
+        raise ValueError("the answer is not HTTP/1.x")
+    return int(version), int(status)
+
+
+def _chunk_size(line: bytes) -> int:
+    """The size before an extension; `int` alone would take signs, prefixes and underscores as well."""
+    size = line.partition(b";")[0].strip(b" \t")
+    if not 0 < len(size) <= 8 or size.strip(b"0123456789abcdefABCDEF"):
+        raise ValueError("the size of a chunk is not a number")
+    return int(size, 16)

@@ -15,12 +15,12 @@ class OwnIdGenerator(IdGenerator):
     """
 
     def __init__(self) -> None:
-        self._random = Random(os.urandom(32))  # noqa: S311 (ids must be unique, not secret)
+        self._random = Random()  # noqa: S311 (ids must be unique, not secret)
         os.register_at_fork(after_in_child=self.reseed)
 
     def reseed(self) -> None:
         """Starts from new randomness of the operating system."""
-        self._random.seed(os.urandom(32))
+        self._random.seed()
 
     def generate_span_id(self) -> int:
         """A span id that is not zero."""

@@ -5,7 +5,7 @@ A message never gets more attributes than AWS takes, and nothing that the user s
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
@@ -18,8 +18,9 @@ _Inject: TypeAlias = "Callable[[dict[str, Any], Mapping[str, str]], dict[str, An
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 _MOST_ATTRIBUTES = 10
 
-# Other names are refused, and the message with them.
-_VALID_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+# Names with others are refused, and the message with them.
+_ALLOWED = string.ascii_letters + string.digits + "_.-"
+_LONGEST_NAME = 256
 
 
 class _Injected(dict[str, Any]):
@@ -126,7 +127,11 @@ def _fitting(carrier: Mapping[str, str], room: int) -> dict[str, _Injected]:
     others = [name for name in carrier if name not in ("traceparent", "tracestate", "baggage")]
     chosen: list[str] = []
     for names in (["traceparent"], others, ["tracestate"], ["baggage"]):
-        found = [name for name in names if name in carrier and _VALID_NAME.fullmatch(name)]
+        found = [name for name in names if name in carrier and _is_valid(name)]
         if len(chosen) + len(found) <= room:
             chosen += found
     return {name: _string(carrier[name]) for name in chosen}
+
+
+def _is_valid(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and not name.strip(_ALLOWED)

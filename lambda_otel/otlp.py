@@ -7,52 +7,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from .config import Settings
-from .delivery import DELIVERED, Delivery, Report, Spans
+from .delivery import DELIVERED, Report, Spans
 from .http_response import Answer
 from .protobuf import decode_partial_success, encode
-from .transport import Client, Connection, StaleConnectionError, Target, TransportError, UnansweredError
+from .transport import Client, Connection, StaleConnectionError, TransportError, UnansweredError
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _LONGEST_BODY = 1 << 16
 _LONGEST_MESSAGE = 200
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """A batch whose answer is out: the connection that it will come on, and what is known of the batch already."""
-
-    connection: Connection
-    encoded: Report
+# Of a batch whose answer is out: the connection that it will come on, and what is known of the batch already.
+_Ticket: TypeAlias = "tuple[Connection, Report]"
 
 
 class OtlpExporter:
     """Sends batches to one endpoint.
 
     Args:
-        target: The endpoint and the headers for it.
-        compress: Makes the body smaller; what it does is named by the header `content-encoding` of the target.
+        client: Of the endpoint.
+        compress: Makes the body smaller; what it does is named by the header `content-encoding` of the client.
         timeout: Seconds for one request, within the deadline of the flush.
-
-    Raises:
-        OSError: A certificate file cannot be read.
     """
 
-    def __init__(self, target: Target, compress: Callable[[bytes], bytes] | None, timeout: float) -> None:
-        self._client = Client(target)
+    def __init__(self, client: Client, compress: Callable[[bytes], bytes] | None, timeout: float) -> None:
+        self._client = client
         self._compress = compress
         self._timeout = timeout
         self._connection: Connection | None = None
-        self.name = f"{self._client.host}:{self._client.port}"
+        self.name = f"{client.host}:{client.port}"
 
     def export(self, spans: Spans, deadline: float) -> Report:
         """Sends one request; an answer that does not come in time can be asked for with `settle`."""
         body, encoded = _encode(spans)
-        if encoded.delivery is not Delivery.DELIVERED:
+        if encoded.delivery != "delivered":
             return encoded
         if self._compress:
             body = self._compress(body)
@@ -60,9 +53,9 @@ class OtlpExporter:
             return _report(self._post(body, min(deadline, time.monotonic() + self._timeout)), encoded)
         except UnansweredError as error:
             self._connection = None  # it belongs to the answer that is out; the next batch gets one of its own
-            return Report(Delivery.UNANSWERED, "no answer in time", ticket=_Sent(error.connection, encoded))
+            return Report("unanswered", "no answer in time", ticket=(error.connection, encoded))
         except TransportError as error:
-            return Report(Delivery.FAILED, str(error))
+            return Report("failed", str(error))
 
     def _post(self, body: bytes, deadline: float) -> Answer:
         try:
@@ -81,20 +74,22 @@ class OtlpExporter:
             self._connection.close()
         self._connection = None
 
-    def settle(self, ticket: _Sent, deadline: float) -> Report:
+    def settle(self, ticket: _Ticket, deadline: float) -> Report:
         """The answer that was out, as far as it has come by the deadline."""
+        connection, encoded = ticket
         try:
-            answer = ticket.connection.answer(deadline)
+            answer = connection.answer(deadline)
         except UnansweredError:
-            return Report(Delivery.UNANSWERED, "no answer in time", ticket=ticket)
+            return Report("unanswered", "no answer in time", ticket=ticket)
         except TransportError as error:
-            return Report(Delivery.FAILED, str(error))
-        ticket.connection.close()
-        return _report(answer, ticket.encoded)
+            return Report("failed", str(error))
+        connection.close()
+        return _report(answer, encoded)
 
-    def abandon(self, ticket: _Sent) -> None:
+    def abandon(self, ticket: _Ticket) -> None:
         """Closes the connection on which an answer is out."""
-        ticket.connection.close()
+        connection, _ = ticket
+        connection.close()
 
     def start_anew(self) -> None:
         """Closes the connection, so that the next batch gets a new one."""
@@ -113,8 +108,8 @@ def _encode(spans: Spans) -> tuple[bytes, Report]:
         reason = f"spans cannot be encoded ({type(error).__name__}: {error})"
     encodable = [span for span in spans if _is_encodable(span)]
     if not encodable:
-        return b"", Report(Delivery.REJECTED, reason)
-    return encode(encodable), Report(Delivery.DELIVERED, reason, lost=len(spans) - len(encodable))
+        return b"", Report("rejected", reason)
+    return encode(encodable), Report("delivered", reason, lost=len(spans) - len(encodable))
 
 
 def _is_encodable(span: ReadableSpan) -> bool:
@@ -131,15 +126,15 @@ def _report(answer: Answer, encoded: Report) -> Report:
     reason = f"HTTP status {answer.status}"
     if answer.status in _RETRYABLE:
         delay = answer.headers.get("retry-after", "")
-        return Report(Delivery.FAILED, reason, retry_after=float(delay) if delay.isdecimal() else 0.0)
-    return Report(Delivery.REJECTED, reason)
+        return Report("failed", reason, retry_after=float(delay) if delay.isdecimal() else 0.0)
+    return Report("rejected", reason)
 
 
 def _accepted(answer: Answer, encoded: Report) -> Report:
     """A 2xx answer, which may still say that some spans were not taken."""
     rejected, message = decode_partial_success(answer.body) if len(answer.body) <= _LONGEST_BODY else (0, "")
     if 0 < rejected < 1 << 63:  # from there on they are negative numbers
-        return Report(Delivery.DELIVERED, message[:_LONGEST_MESSAGE], lost=rejected + encoded.lost)
+        return Report("delivered", message[:_LONGEST_MESSAGE], lost=rejected + encoded.lost)
     return encoded
 
 
@@ -154,8 +149,8 @@ def exporter(settings: Settings, user_agent: str) -> OtlpExporter:
     if settings.compression != "none":
         headers["content-encoding"] = settings.compression
         compress = _compressor(settings.compression)
-    target = Target(settings.endpoint, headers, settings.certificate, settings.client_certificate, settings.client_key)
-    return OtlpExporter(target, compress, settings.otlp_timeout)
+    client = Client(settings.endpoint, headers, settings.certificate, settings.client_certificate, settings.client_key)
+    return OtlpExporter(client, compress, settings.otlp_timeout)
 
 
 def _compressor(compression: str) -> Callable[[bytes], bytes]:

@@ -10,7 +10,6 @@ import select
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -40,41 +39,36 @@ class UnansweredError(Exception):
         self.connection = connection
 
 
-@dataclass(frozen=True)
-class Target:
+class Client:
     """Where requests go and what goes with each of them.
 
-    Attributes:
+    Args:
         url: `http` or `https`, valid, in ASCII.
         headers: Sent with each request; names in lower case.
         certificate: File with the certificates of the authorities to trust; the system's without one.
         client_certificate: File with the client's certificate.
         client_key: File with its key.
-    """
-
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    certificate: str | None = None
-    client_certificate: str | None = None
-    client_key: str | None = None
-
-
-class Client:
-    """Opens connections to one target.
 
     Raises:
         OSError: A certificate file cannot be read (`ssl.SSLError` is one).
     """
 
-    def __init__(self, target: Target) -> None:
-        parts = urlsplit(target.url)
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        certificate: str | None = None,
+        client_certificate: str | None = None,
+        client_key: str | None = None,
+    ) -> None:
+        parts = urlsplit(url)
         secure = parts.scheme == "https"
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if secure else 80)
-        self._tls = _tls_context(target) if secure else None
+        self._tls = _tls_context(certificate, client_certificate, client_key) if secure else None
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"host": parts.netloc.rpartition("@")[2], **target.headers}
-        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        sent = {"host": parts.netloc.rpartition("@")[2], **(headers or {})}
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
         self._head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
 
     def request(self, body: bytes) -> bytes:
@@ -117,12 +111,12 @@ class Client:
         return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
 
 
-def _tls_context(target: Target) -> ssl.SSLContext:
+def _tls_context(certificate: str | None, client_certificate: str | None, client_key: str | None) -> ssl.SSLContext:
     import ssl  # costs as much to import as the rest of the transport, and plain http does not need it
 
-    context = ssl.create_default_context(cafile=target.certificate)
-    if target.client_certificate:
-        context.load_cert_chain(target.client_certificate, target.client_key)
+    context = ssl.create_default_context(cafile=certificate)
+    if client_certificate:
+        context.load_cert_chain(client_certificate, client_key)
     return context
 
 

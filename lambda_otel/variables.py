@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 _T = TypeVar("_T")
@@ -11,18 +10,26 @@ _T = TypeVar("_T")
 _KNOWN_NAMES = frozenset({"tracecontext", "baggage", "b3", "b3multi", "jaeger", "xray", "xray-lambda", "otlp", "console", "none"})
 
 
-@dataclass
 class Reader:
-    """Reads values of an environment and notes what is wrong with them."""
+    """Reads values of an environment and notes what is wrong with them.
 
-    environ: Mapping[str, str]
-    overrides: Mapping[str, Any]
-    problems: list[str] = field(default_factory=list[str])
+    Args:
+        environ: Such as `os.environ`.
+        overrides: Arguments of `configure`, under the names of the settings.
+
+    Attributes:
+        problems: One line for each value that could not be used.
+    """
+
+    def __init__(self, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
+        self.overrides = overrides
+        self.problems: list[str] = []
+        self._environ = environ
 
     def text(self, *names: str) -> str | None:
         """The first of the variables that is set; an empty one counts as unset."""
         for name in names:
-            if value := self.environ.get(name, "").strip():
+            if value := self._environ.get(name, "").strip():
                 return value
         return None
 

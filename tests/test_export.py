@@ -21,10 +21,10 @@ from runtime.network import black_hole, refused_endpoint
 from runtime.received import spans_of
 from runtime.sink import Sink
 
-from lambda_otel.delivery import DELIVERED, Delivery, Report
+from lambda_otel.delivery import DELIVERED, Report
 from lambda_otel.export import Breaker, Buffer
 from lambda_otel.otlp import OtlpExporter
-from lambda_otel.transport import Target
+from lambda_otel.transport import Client
 
 Logged = Callable[[], list[str]]
 
@@ -55,7 +55,7 @@ class Tracing:
 
 
 def to(url: str, **options: Any) -> Tracing:
-    return Tracing(OtlpExporter(Target(url + "/v1/traces"), None, 10.0), **options)
+    return Tracing(OtlpExporter(Client(url + "/v1/traces"), None, 10.0), **options)
 
 
 class Scripted:
@@ -87,7 +87,7 @@ class Scripted:
         self.batches.append(["shutdown"])
 
 
-OUT = Report(Delivery.UNANSWERED, "no answer in time")
+OUT = Report("unanswered", "no answer in time")
 
 
 def names(sink: Sink) -> list[str]:
@@ -325,8 +325,8 @@ def test_spans_that_were_not_delivered_keep_their_order(sink: Sink) -> None:
 
 
 def test_batches_that_were_not_answered_keep_their_order() -> None:
-    broken = Report(Delivery.FAILED, "connection reset")
-    exporter = Scripted(*(Report(Delivery.UNANSWERED, "late", ticket=broken) for _ in range(3)))
+    broken = Report("failed", "connection reset")
+    exporter = Scripted(*(Report("unanswered", "late", ticket=broken) for _ in range(3)))
     tracing = Tracing(exporter)
     for name in ("1", "2", "3"):
         tracing.record(name)
@@ -337,7 +337,7 @@ def test_batches_that_were_not_answered_keep_their_order() -> None:
 
 
 def test_batches_whose_answers_stay_out_keep_their_order(clock: Clock) -> None:
-    exporter = Scripted(*(Report(Delivery.UNANSWERED, "late", ticket=OUT) for _ in range(3)))
+    exporter = Scripted(*(Report("unanswered", "late", ticket=OUT) for _ in range(3)))
     tracing = Tracing(exporter)
     for name in ("1", "2", "3"):
         tracing.record(name)
@@ -487,8 +487,8 @@ def test_retry_after_is_honoured(sink: Sink, clock: Clock) -> None:
 
 
 def test_retry_after_in_a_late_answer_is_honoured(clock: Clock) -> None:
-    busy = Report(Delivery.FAILED, "HTTP status 429", retry_after=120)
-    exporter = Scripted(Report(Delivery.UNANSWERED, "late", ticket=busy))
+    busy = Report("failed", "HTTP status 429", retry_after=120)
+    exporter = Scripted(Report("unanswered", "late", ticket=busy))
     tracing = Tracing(exporter)
     tracing.record("span")
     assert not tracing.flush()
@@ -667,7 +667,7 @@ def test_shutdown_sends_what_is_left(sink: Sink) -> None:
 
 
 def test_shutdown_says_what_is_lost(logged: Logged) -> None:
-    exporter = Scripted(Report(Delivery.UNANSWERED, "late", ticket=OUT), Report(Delivery.FAILED, "refused"))
+    exporter = Scripted(Report("unanswered", "late", ticket=OUT), Report("failed", "refused"))
     tracing = Tracing(exporter)
     tracing.record("1", "2")
     assert not tracing.flush()
@@ -682,9 +682,9 @@ FORKING = textwrap.dedent("""
     from opentelemetry.sdk.trace import TracerProvider
     from lambda_otel.export import Buffer
     from lambda_otel.otlp import OtlpExporter
-    from lambda_otel.transport import Target
+    from lambda_otel.transport import Client
 
-    buffer = Buffer(OtlpExporter(Target(sys.argv[1]), None, 10.0), 100, 10, 10.0, 20.0)
+    buffer = Buffer(OtlpExporter(Client(sys.argv[1]), None, 10.0), 100, 10, 10.0, 20.0)
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(buffer)
     tracer = provider.get_tracer("fork")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_otel.http_response import Answer, Parser
+
+
+def fields(*pieces: bytes) -> tuple[int, Mapping[str, str], bytes, bool] | None:
+    """What they are parsed to, to be compared."""
+    answer = parse(*pieces)
+    return answer and (answer.status, answer.headers, answer.body, answer.keeps)
 
 
 def parse(*pieces: bytes) -> Answer | None:
@@ -21,9 +28,9 @@ def parse(*pieces: bytes) -> Answer | None:
     return None
 
 
-def outcome(pieces: list[bytes]) -> Answer | str | None:
+def outcome(pieces: list[bytes]) -> object:
     try:
-        return parse(*pieces)
+        return fields(*pieces)
     except ValueError as error:
         return str(error)
 
@@ -31,20 +38,20 @@ def outcome(pieces: list[bytes]) -> Answer | str | None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", Answer(200, {"content-length": "2"}, b"hi", keeps=True)),
-        (b"HTTP/1.1 200\r\ncontent-length:0\r\n\r\n", Answer(200, {"content-length": "0"}, b"", keeps=True)),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204, {}, b"", keeps=True)),
-        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", Answer(304, {"content-length": "9"}, b"", keeps=True)),
-        (b"HTTP/1.1 204 No Content\r\nConnection: Close\r\n\r\n", Answer(204, {"connection": "Close"}, b"", keeps=False)),
-        (b"HTTP/1.0 204 No Content\r\n\r\n", Answer(204, {}, b"", keeps=False)),
-        (b"HTTP/1.1 204 Caf\xe9\r\nX: \xe9\r\n\r\n", Answer(204, {"x": "\xe9"}, b"", keeps=True)),
-        (b"HTTP/1.1 204 No Content\nX: 1\n\n", Answer(204, {"x": "1"}, b"", keeps=True)),
-        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\n\r\n", Answer(204, {}, b"", keeps=True)),
-        (b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 204 \r\nA: b\r\n\r\n", Answer(204, {"a": "b"}, b"", keeps=True)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", (200, {"content-length": "2"}, b"hi", True)),
+        (b"HTTP/1.1 200\r\ncontent-length:0\r\n\r\n", (200, {"content-length": "0"}, b"", True)),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", (204, {}, b"", True)),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", (304, {"content-length": "9"}, b"", True)),
+        (b"HTTP/1.1 204 No Content\r\nConnection: Close\r\n\r\n", (204, {"connection": "Close"}, b"", False)),
+        (b"HTTP/1.0 204 No Content\r\n\r\n", (204, {}, b"", False)),
+        (b"HTTP/1.1 204 Caf\xe9\r\nX: \xe9\r\n\r\n", (204, {"x": "\xe9"}, b"", True)),
+        (b"HTTP/1.1 204 No Content\nX: 1\n\n", (204, {"x": "1"}, b"", True)),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 \r\n\r\n", (204, {}, b"", True)),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 204 \r\nA: b\r\n\r\n", (204, {"a": "b"}, b"", True)),
     ],
 )
-def test_responses_are_understood(data: bytes, expected: Answer) -> None:
-    assert parse(data) == expected
+def test_responses_are_understood(data: bytes, expected: object) -> None:
+    assert fields(data) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_a_body_in_chunks_is_joined(chunks: bytes, body: bytes) -> None:
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
     data = b"HTTP/1.1 200 OK\r\n\r\nall of this"
     assert parse(data) is None
-    assert parse(data, b"") == Answer(200, {}, b"all of this", keeps=False)
+    assert fields(data, b"") == (200, {}, b"all of this", False)
 
 
 def test_what_follows_a_response_is_left_unread() -> None:
@@ -142,7 +149,7 @@ def test_a_response_of_more_than_a_mebibyte_is_refused(data: bytes) -> None:
 
 
 def test_what_follows_a_response_does_not_make_it_too_long() -> None:
-    assert parse(b"HTTP/1.1 204 \r\n\r\n" + b"x" * 2_000_000) == Answer(204, {}, b"", keeps=True)
+    assert fields(b"HTTP/1.1 204 \r\n\r\n" + b"x" * 2_000_000) == (204, {}, b"", True)
 
 
 def test_many_small_pieces_cost_no_more_than_their_bytes() -> None:
@@ -186,4 +193,4 @@ def test_however_the_bytes_are_cut_the_result_is_the_same(data: bytes, cuts: lis
 
 @given(pieces=st.lists(st.binary(min_size=1), max_size=5))
 def test_any_bytes_are_an_answer_or_refused_or_incomplete(pieces: list[bytes]) -> None:
-    assert isinstance(outcome([*pieces, b""]), (Answer, str))
+    assert isinstance(outcome([*pieces, b""]), (tuple, str))

@@ -6,7 +6,6 @@ import socketserver
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from runtime.web import LoopbackServer
 
 from lambda_otel import otlp
 from lambda_otel.config import Settings, read
-from lambda_otel.delivery import DELIVERED, Delivery, Report
+from lambda_otel.delivery import DELIVERED, Report
 from lambda_otel.export import Buffer
 from lambda_otel.otlp import OtlpExporter
-from lambda_otel.transport import Target
+from lambda_otel.transport import Client
 
 Logged = Callable[[], list[str]]
 
@@ -53,6 +52,11 @@ def span(name: Any = "span", **fields: Any) -> ReadableSpan:
 
 def settings_of(sink: Sink, **environ: str) -> Settings:
     return read({"OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint, **environ}, {})
+
+
+def fields(report: Report) -> tuple[str, str, int, float]:
+    """What a report says, to be compared."""
+    return report.delivery, report.reason, report.lost, report.retry_after
 
 
 def send(sink: Sink, *spans: ReadableSpan, **environ: str) -> Report:
@@ -122,7 +126,7 @@ def test_what_arrives_is_what_was_recorded(sink: Sink) -> None:
 
 def test_parent_and_trace_state_arrive(sink: Sink) -> None:
     context = SpanContext(REMOTE.trace_id, 0x55, is_remote=False, trace_flags=TraceFlags(1), trace_state=REMOTE.trace_state)
-    assert send(sink, span(context=context, parent=REMOTE)) == DELIVERED
+    assert send(sink, span(context=context, parent=REMOTE)) is DELIVERED
     (received,) = sink.spans
     assert (received.trace_id, received.parent_id, received.trace_state) == (f"{0x11:032x}", f"{0x22:016x}", "vendor=a:b,other=1")
 
@@ -144,7 +148,7 @@ def test_headers_of_the_settings_go_with_each_request(sink: Sink) -> None:
 @pytest.mark.parametrize(("compression", "window"), [("gzip", 31), ("deflate", 15)])
 def test_a_compressed_body_is_what_the_header_says(compression: str, window: int, sink: Sink) -> None:
     many = [span(f"span {number}", attributes={"key": "value" * 10}) for number in range(100)]
-    assert send(sink, *many, OTEL_EXPORTER_OTLP_COMPRESSION=compression) == DELIVERED
+    assert send(sink, *many, OTEL_EXPORTER_OTLP_COMPRESSION=compression) is DELIVERED
     (request,) = sink.requests
     assert request.headers["content-encoding"] == compression
     plain = zlib.decompress(request.body, wbits=window)
@@ -176,7 +180,7 @@ def test_a_span_of_lone_surrogates_arrives_with_the_others_and_keeps_all_else(si
     odd.add_event(SURROGATE, {"b": 2})
     odd.set_status(Status(StatusCode.ERROR, SURROGATE))
     odd.end()
-    assert send(sink, span("before"), odd, span("after")) == DELIVERED
+    assert send(sink, span("before"), odd, span("after")) is DELIVERED
     _, received, _ = sorted(sink.spans, key=lambda found: ["before", "lone ? surrogate", "after"].index(found.name))
     assert received.attributes == {"fine": "ü", "lone ? surrogate": "lone ? surrogate"}
     assert received.links == [ReceivedLink(f"{0x11:032x}", f"{0x22:016x}", {"a": "lone ? surrogate"})]
@@ -187,7 +191,7 @@ def test_a_span_of_lone_surrogates_arrives_with_the_others_and_keeps_all_else(si
 
 
 def test_an_attribute_that_cannot_be_encoded_is_left_out_alone(sink: Sink) -> None:
-    assert send(sink, span(attributes={"huge": 2**64, "fine": 1}), span("other")) == DELIVERED
+    assert send(sink, span(attributes={"huge": 2**64, "fine": 1}), span("other")) is DELIVERED
     assert [found.attributes for found in sink.spans] == [{"fine": 1}, {}]
 
 
@@ -204,14 +208,14 @@ NOT_ENCODABLE = [
 @pytest.mark.parametrize("odd", NOT_ENCODABLE, ids=["float-time", "negative-time", "kind", "id", "no-context", "name"])
 def test_a_span_that_cannot_be_encoded_is_counted_and_the_others_arrive(odd: ReadableSpan, sink: Sink) -> None:
     report = send(sink, span("before"), odd, span("after"))
-    assert (report.delivery, report.lost) == (Delivery.DELIVERED, 1)
+    assert (report.delivery, report.lost) == ("delivered", 1)
     assert "cannot be encoded" in report.reason
     assert [found.name for found in sink.spans] == ["before", "after"]
 
 
 def test_a_batch_of_nothing_but_such_spans_is_rejected_without_a_request(sink: Sink) -> None:
     report = send(sink, *NOT_ENCODABLE)
-    assert report.delivery is Delivery.REJECTED
+    assert report.delivery == "rejected"
     assert sink.connections == 0
 
 
@@ -224,7 +228,7 @@ def test_what_cannot_be_encoded_counts_also_when_the_answer_is_late(sink: Sink) 
     sink.mode, sink.delay = "slow", 0.3
     exporter = otlp.exporter(settings_of(sink), "agent/1")
     report = exporter.export([span("fine"), NOT_ENCODABLE[0]], time.monotonic() + 0.1)
-    assert report.delivery is Delivery.UNANSWERED
+    assert report.delivery == "unanswered"
     assert exporter.settle(report.ticket, soon()).lost == 1
 
 
@@ -237,24 +241,24 @@ def test_any_text_can_be_sent(name: str, description: str, event: str) -> None:
     one.set_status(Status(StatusCode.ERROR, description))
     one.end()
     body, report = otlp._encode([one, span("other")])
-    assert report == DELIVERED
+    assert report is DELIVERED
     assert [found.name for found in spans_of(ExportTraceServiceRequest.FromString(body))][1] == "other"
 
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("ok", DELIVERED),
-        ("404", Report(Delivery.REJECTED, "HTTP status 404")),
-        ("redirect", Report(Delivery.REJECTED, "HTTP status 302")),
-        ("503", Report(Delivery.FAILED, "HTTP status 503")),
-        ("429", Report(Delivery.FAILED, "HTTP status 429", retry_after=30)),
-        ("partial", Report(Delivery.DELIVERED, "one span rejected by the test", lost=1)),
+        ("ok", ("delivered", "", 0, 0)),
+        ("404", ("rejected", "HTTP status 404", 0, 0)),
+        ("redirect", ("rejected", "HTTP status 302", 0, 0)),
+        ("503", ("failed", "HTTP status 503", 0, 0)),
+        ("429", ("failed", "HTTP status 429", 0, 30)),
+        ("partial", ("delivered", "one span rejected by the test", 1, 0)),
     ],
 )
-def test_an_answer_decides_what_became_of_a_batch(mode: Any, expected: Report, sink: Sink) -> None:
+def test_an_answer_decides_what_became_of_a_batch(mode: Any, expected: object, sink: Sink) -> None:
     sink.mode = mode
-    assert send(sink, span(), span()) == expected
+    assert fields(send(sink, span(), span())) == expected
     assert len(sink.requests) == 1
 
 
@@ -294,7 +298,7 @@ class Backend:
 
         self._server = LoopbackServer(Handler)
         self._server.start()
-        self._exporter = OtlpExporter(Target(f"http://{LOOPBACK}:{self._server.port}"), None, 10.0)
+        self._exporter = OtlpExporter(Client(f"http://{LOOPBACK}:{self._server.port}"), None, 10.0)
         return self._exporter
 
     def __exit__(self, *_: object) -> None:
@@ -305,20 +309,20 @@ class Backend:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 413, 415, 500, 501, 505])
 def test_a_status_that_the_protocol_does_not_name_is_final(status: int) -> None:
     with Backend(answer(status, Retry_After="5")) as exporter:
-        assert exporter.export([span()], soon()) == Report(Delivery.REJECTED, f"HTTP status {status}")
+        assert fields(exporter.export([span()], soon())) == ("rejected", f"HTTP status {status}", 0, 0)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_status_that_the_protocol_calls_retryable_may_be_sent_again(status: int) -> None:
     with Backend(answer(status, Retry_After="5"), answer(status, Retry_After="Fri, 31 Dec 1999 23:59:59 GMT"), answer(status)) as exporter:
-        reports = [exporter.export([span()], soon()) for _ in range(3)]
-    assert reports == [Report(Delivery.FAILED, f"HTTP status {status}", retry_after=delay) for delay in (5.0, 0.0, 0.0)]
+        reports = [fields(exporter.export([span()], soon())) for _ in range(3)]
+    assert reports == [("failed", f"HTTP status {status}", 0, delay) for delay in (5.0, 0.0, 0.0)]
 
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_any_success_is_a_success(status: int) -> None:
     with Backend(answer(status)) as exporter:
-        assert exporter.export([span()], soon()) == DELIVERED
+        assert exporter.export([span()], soon()) is DELIVERED
 
 
 def partial(rejected: int, message: str) -> bytes:
@@ -334,13 +338,13 @@ def partial(rejected: int, message: str) -> bytes:
 )
 def test_a_success_with_another_body_is_a_success(body: bytes) -> None:
     with Backend(answer(200, body)) as exporter:
-        assert exporter.export([span()], soon()) == DELIVERED
+        assert exporter.export([span()], soon()) is DELIVERED
 
 
 def test_an_answer_that_is_hard_to_read_is_a_success() -> None:
     with Backend(answer(200, b"\xff" * 1_000_000)) as exporter:
         begin = time.process_time()
-        assert exporter.export([span()], soon()) == DELIVERED
+        assert exporter.export([span()], soon()) is DELIVERED
         assert time.process_time() - begin < 10  # a number without an end would take minutes
 
 
@@ -354,15 +358,15 @@ def test_a_stale_connection_is_replaced_within_the_same_export() -> None:
     with backend as exporter:
         assert [exporter.export([span()], soon()) for _ in range(2)] == [DELIVERED, DELIVERED]
         assert backend.connections == 2
-        assert exporter.export([span()], soon()) == Report(Delivery.FAILED, "closed without an answer")
+        assert fields(exporter.export([span()], soon())) == ("failed", "closed without an answer", 0, 0)
         assert backend.requests == 5
 
 
 def test_a_connection_that_idled_too_long_is_replaced(sink: Sink) -> None:
     exporter = otlp.exporter(settings_of(sink), "agent/1")
-    assert exporter.export([span()], soon()) == DELIVERED
+    assert exporter.export([span()], soon()) is DELIVERED
     sink.drop_connections()
-    assert exporter.export([span()], soon()) == DELIVERED
+    assert exporter.export([span()], soon()) is DELIVERED
     exporter.shutdown(soon())
     assert sink.connections == 2
 
@@ -373,10 +377,10 @@ def test_the_time_for_one_request_bounds_it(sink: Sink) -> None:
     begin = time.monotonic()
     report = exporter.export([span()], time.monotonic() + 60)
     assert time.monotonic() - begin < 10
-    assert replace(report, ticket=None) == Report(Delivery.UNANSWERED, "no answer in time")
-    assert exporter.settle(report.ticket, time.monotonic()).delivery is Delivery.UNANSWERED
+    assert fields(report) == ("unanswered", "no answer in time", 0, 0)
+    assert exporter.settle(report.ticket, time.monotonic()).delivery == "unanswered"
     exporter.abandon(report.ticket)
-    assert exporter.settle(report.ticket, soon()).delivery is Delivery.FAILED
+    assert exporter.settle(report.ticket, soon()).delivery == "failed"
 
 
 def test_a_batch_after_one_without_an_answer_gets_a_connection_of_its_own(sink: Sink) -> None:
@@ -384,17 +388,17 @@ def test_a_batch_after_one_without_an_answer_gets_a_connection_of_its_own(sink: 
     exporter = otlp.exporter(settings_of(sink), "agent/1")
     report = exporter.export([span("late")], time.monotonic() + 0.1)
     sink.mode = "ok"
-    assert exporter.export([span("next")], soon()) == DELIVERED
-    assert exporter.settle(report.ticket, soon()) == DELIVERED
+    assert exporter.export([span("next")], soon()) is DELIVERED
+    assert exporter.settle(report.ticket, soon()) is DELIVERED
     exporter.shutdown(soon())
     assert [request.connection for request in sink.requests] == [1, 2]
 
 
 def test_a_backend_that_refuses_is_named_by_its_fault() -> None:
     with refused_endpoint() as url:
-        exporter = OtlpExporter(Target(url), None, 1.0)
+        exporter = OtlpExporter(Client(url), None, 1.0)
         assert exporter.name == url.removeprefix("http://")
-        assert exporter.export([span()], soon()) == Report(Delivery.FAILED, "Connection refused")
+        assert fields(exporter.export([span()], soon())) == ("failed", "Connection refused", 0, 0)
 
 
 def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
@@ -405,6 +409,6 @@ def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
         "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(files.client_key),
     }
     with Sink(tls=files, require_client_certificate=True) as sink:
-        assert send(sink, span("safe"), **environ) == DELIVERED
+        assert send(sink, span("safe"), **environ) is DELIVERED
         assert [found.name for found in sink.spans] == ["safe"]
-        assert send(sink, span()).delivery is Delivery.FAILED
+        assert send(sink, span()).delivery == "failed"

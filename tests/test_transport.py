@@ -20,7 +20,7 @@ from runtime.sink import Sink
 from runtime.tls import Certificates
 from runtime.web import LoopbackServer
 
-from lambda_otel.transport import Client, Connection, StaleConnectionError, Target, TransportError, UnansweredError
+from lambda_otel.transport import Client, Connection, StaleConnectionError, TransportError, UnansweredError
 
 NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 SHORT = 0.3  # seconds of a deadline that is meant to pass
@@ -44,9 +44,9 @@ def within(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def connected(url: str, **target: Any) -> Iterator[Connection]:
+def connected(url: str, **files: Any) -> Iterator[Connection]:
     """A connection that is closed at the end."""
-    connection = Connection(Client(Target(url, **target)), soon())
+    connection = Connection(Client(url, **files), soon())
     try:
         yield connection
     finally:
@@ -144,13 +144,13 @@ def test_a_host_header_of_the_user_is_the_only_one() -> None:
 
 
 def test_credentials_of_the_url_stay_out_of_the_host_header() -> None:
-    assert b"secret" not in Client(Target("http://user:secret@collector:4318/")).request(b"")
+    assert b"secret" not in Client("http://user:secret@collector:4318/").request(b"")
 
 
 def test_the_port_is_that_of_the_scheme_unless_said() -> None:
-    assert Client(Target("http://collector")).port == 80
-    assert Client(Target("https://collector")).port == 443
-    assert Client(Target("https://collector:4318")).port == 4318
+    assert Client("http://collector").port == 80
+    assert Client("https://collector").port == 443
+    assert Client("https://collector:4318").port == 4318
 
 
 def test_one_connection_serves_many_requests() -> None:
@@ -279,18 +279,18 @@ def test_a_kept_connection_that_fails_in_the_middle_of_an_answer_is_not_stale() 
 
 def test_a_refused_connection_fails_at_once() -> None:
     with refused_endpoint() as url, within(LATE), pytest.raises(TransportError, match="refused"):
-        Connection(Client(Target(url)), soon())
+        Connection(Client(url), soon())
 
 
 def test_connecting_into_a_black_hole_ends_with_the_deadline() -> None:
     with black_hole() as url, within(LATE), pytest.raises(TransportError, match="timed out"):
-        Connection(Client(Target(url)), shortly())
+        Connection(Client(url), shortly())
 
 
 def test_a_deadline_in_the_past_connects_nowhere() -> None:
     with Sink() as sink:
         with pytest.raises(TransportError, match="timed out"):
-            Connection(Client(Target(sink.endpoint)), time.monotonic() - 1)
+            Connection(Client(sink.endpoint), time.monotonic() - 1)
         assert sink.connections == 0
 
 
@@ -372,7 +372,7 @@ def test_tls_checks_the_name_of_the_server(certificates: Certificates, monkeypat
         with connected(sink.endpoint.replace(LOOPBACK, "localhost"), certificate=authority) as connection:
             assert connection.post(b"", soon()).status == 200
         with pytest.raises(TransportError, match=r"(?i)certificate"):
-            Connection(Client(Target(sink.endpoint.replace(LOOPBACK, "collector.example"), certificate=authority)), soon())
+            Connection(Client(sink.endpoint.replace(LOOPBACK, "collector.example"), certificate=authority), soon())
 
 
 def test_tls_refuses_a_server_of_another_authority(certificates: Certificates, tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_tls_refuses_a_server_of_another_authority(certificates: Certificates, t
     with Sink(tls=certificates) as sink:
         for authority in (str(other.authority), None):
             with pytest.raises(TransportError, match=r"(?i)certificate"):
-                Connection(Client(Target(sink.endpoint, certificate=authority)), soon())
+                Connection(Client(sink.endpoint, certificate=authority), soon())
         assert sink.requests == []
 
 
@@ -398,7 +398,7 @@ def test_tls_shows_the_certificate_of_the_client(certificates: Certificates) -> 
 def test_a_tls_handshake_that_hangs_ends_with_the_deadline(certificates: Certificates) -> None:
     released = threading.Event()
     with peer(lambda sock: released.wait(30) and None) as url:
-        client = Client(Target(url.replace("http:", "https:"), certificate=str(certificates.authority)))
+        client = Client(url.replace("http:", "https:"), certificate=str(certificates.authority))
         with within(LATE), pytest.raises(TransportError, match="timed out"):
             Connection(client, shortly())
         released.set()
@@ -406,7 +406,7 @@ def test_a_tls_handshake_that_hangs_ends_with_the_deadline(certificates: Certifi
 
 def test_tls_to_a_server_without_it_fails(certificates: Certificates) -> None:
     with peer(answering(NO_CONTENT)) as url, pytest.raises(TransportError):
-        Connection(Client(Target(url.replace("http:", "https:"), certificate=str(certificates.authority))), shortly())
+        Connection(Client(url.replace("http:", "https:"), certificate=str(certificates.authority)), shortly())
 
 
 @pytest.mark.parametrize("wrong", ["certificate", "client_certificate", "client_key"])
@@ -418,9 +418,9 @@ def test_a_certificate_that_cannot_be_read_is_an_error_at_once(wrong: str, certi
     }
     for bad in (tmp_path / "missing.pem", tmp_path / "empty.pem"):
         with pytest.raises(OSError):
-            Client(Target("https://localhost", **{**files, wrong: str(bad)}))
+            Client("https://localhost", **{**files, wrong: str(bad)})
         (tmp_path / "empty.pem").touch()
-    Client(Target("http://localhost", **{**files, wrong: "unused"}))
+    Client("http://localhost", **{**files, wrong: "unused"})
 
 
 def test_an_ipv6_address_is_a_host() -> None:
@@ -447,7 +447,7 @@ def test_each_address_of_a_host_is_tried(name: str, monkeypatch: pytest.MonkeyPa
 def test_a_host_without_an_address_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch)
     with pytest.raises(TransportError, match="no address"):
-        Connection(Client(Target("http://collector.example")), soon())
+        Connection(Client("http://collector.example"), soon())
 
 
 def test_a_host_that_is_unknown_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -457,19 +457,19 @@ def test_a_host_that_is_unknown_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     for name in ("collector.example", "localhost"):
         with pytest.raises(TransportError, match="Name or service not known"):
-            Connection(Client(Target(f"http://{name}")), soon())
+            Connection(Client(f"http://{name}"), soon())
 
 
 def test_a_name_that_no_host_can_have_fails() -> None:
     with pytest.raises(TransportError, match="label"):
-        Connection(Client(Target(f"http://{'x' * 64}.example")), soon())
+        Connection(Client(f"http://{'x' * 64}.example"), soon())
 
 
 def test_resolving_ends_with_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     resolved = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved.wait(30) and [])
     with within(LATE), pytest.raises(TransportError, match="timed out resolving the host"):
-        Connection(Client(Target("http://collector.example")), shortly())
+        Connection(Client("http://collector.example"), shortly())
     resolved.set()
 
 
@@ -479,4 +479,4 @@ def test_a_process_without_room_for_a_thread_fails_to_resolve(monkeypatch: pytes
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(TransportError, match="can't start new thread"):
-        Connection(Client(Target("http://collector.example")), soon())
+        Connection(Client("http://collector.example"), soon())

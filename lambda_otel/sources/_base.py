@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -84,7 +83,6 @@ class Trigger(NamedTuple):
     answer: Answer = "none"
 
 
-@dataclass(frozen=True)
 class EventSource:
     """One kind of event: how it is recognised and what it says.
 
@@ -96,8 +94,21 @@ class EventSource:
         event_type: The Python type of the event: `dict` nearly always.
     """
 
-    name: str
-    matches: Callable[[Any], bool]
-    describe: Callable[[Any], Trigger]
-    message: Callable[[Any], Message | None] | None = None
-    event_type: type = dict
+    __slots__ = ("describe", "event_type", "matches", "message", "name")
+
+    def __init__(
+        self,
+        name: str,
+        matches: Callable[[Any], bool],
+        describe: Callable[[Any], Trigger],
+        message: Callable[[Any], Message | None] | None = None,
+        event_type: type = dict,
+    ) -> None:
+        self.name = name
+        self.matches = matches
+        self.describe = describe
+        self.message = message
+        self.event_type = event_type
+
+    def __repr__(self) -> str:
+        return f"EventSource({self.name!r})"

@@ -5,7 +5,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 from urllib.parse import quote_plus
 
 from .. import semconv
@@ -19,30 +19,43 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 
-class Request(NamedTuple):
-    """The parts of a request that an event holds; None for what it does not say."""
-
-    method: str | None = None
-    path: str | None = None
-    query: str | None = None
-    route: str | None = None
-    scheme: str | None = "https"
-    host: str | None = None
-    client: str | None = None
-    user_agent: str | None = None
-    protocol: str | None = None
-    headers: Carrier = NOTHING
-
-
-def http_trigger(request: Request, answer: Answer = "http") -> Trigger:
-    """The trigger of an HTTP request; its headers are the carrier of the trace context."""
-    attributes = _attributes(request)
+def http_trigger(
+    *,
+    method: str | None = None,
+    path: str | None = None,
+    query: str | None = None,
+    route: str | None = None,
+    scheme: str | None = "https",
+    host: str | None = None,
+    client: str | None = None,
+    user_agent: str | None = None,
+    protocol: str | None = None,
+    headers: Carrier = NOTHING,
+    answer: Answer = "http",
+) -> Trigger:
+    """The trigger of an HTTP request, of the parts that an event holds; its headers are the carrier of the trace context."""
+    server, port = split_host(_first(headers.get("x-forwarded-host")) or headers.get("host") or host)
+    is_known = method in KNOWN_METHODS
+    found: dict[str, AttributeValue | None] = {
+        semconv.URL_PATH: path,
+        semconv.URL_QUERY: redact(query) if query else None,
+        semconv.URL_SCHEME: _first(headers.get("x-forwarded-proto")) or scheme,
+        semconv.HTTP_ROUTE: route,
+        semconv.CLIENT_ADDRESS: _address(_first(headers.get("x-forwarded-for")) or client),
+        semconv.USER_AGENT_ORIGINAL: headers.get("user-agent") or headers.get("user_agent") or user_agent,
+        semconv.NETWORK_PROTOCOL_VERSION: _version(protocol),
+        semconv.HTTP_REQUEST_METHOD: method if is_known or not method else semconv.HTTP_METHOD_OTHER,
+        semconv.HTTP_REQUEST_METHOD_ORIGINAL: None if is_known else method,
+        semconv.SERVER_ADDRESS: server,
+        semconv.SERVER_PORT: port,
+    }
+    attributes = {key: value for key, value in found.items() if value not in (None, "")}
     return Trigger(
         faas_trigger=semconv.TRIGGER_HTTP,
         name=span_name(attributes),
         attributes=attributes,
-        headers=request.headers,
-        carriers=(request.headers,) if request.headers else (),
+        headers=headers,
+        carriers=(headers,) if headers else (),
         answer=answer,
     )
 
@@ -54,27 +67,6 @@ def span_name(attributes: Attributes) -> str | None:
     """
     method, route = attributes.get(semconv.HTTP_REQUEST_METHOD), attributes.get(semconv.HTTP_ROUTE)
     return f"{'HTTP' if method == semconv.HTTP_METHOD_OTHER else method} {route}" if method and route else None
-
-
-def _attributes(request: Request) -> dict[str, AttributeValue]:
-    headers = request.headers
-    found: dict[str, AttributeValue | None] = {
-        semconv.URL_PATH: request.path,
-        semconv.URL_QUERY: redact(request.query) if request.query else None,
-        semconv.URL_SCHEME: _first(headers.get("x-forwarded-proto")) or request.scheme,
-        semconv.HTTP_ROUTE: request.route,
-        semconv.CLIENT_ADDRESS: _address(_first(headers.get("x-forwarded-for")) or request.client),
-        semconv.USER_AGENT_ORIGINAL: headers.get("user-agent") or headers.get("user_agent") or request.user_agent,
-        semconv.NETWORK_PROTOCOL_VERSION: _version(request.protocol),
-    }
-    if request.method:
-        known = request.method in KNOWN_METHODS
-        found[semconv.HTTP_REQUEST_METHOD] = request.method if known else semconv.HTTP_METHOD_OTHER
-        found[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = None if known else request.method
-    host, port = split_host(_first(headers.get("x-forwarded-host")) or headers.get("host") or request.host)
-    found[semconv.SERVER_ADDRESS] = host
-    found[semconv.SERVER_PORT] = port
-    return {key: value for key, value in found.items() if value not in (None, "")}
 
 
 def _first(value: str | None) -> str | None:

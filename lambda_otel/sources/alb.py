@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import Request, http_trigger, query_of
+from ._http import http_trigger, query_of
 
 
 def _matches(event: Event) -> bool:
@@ -16,13 +16,11 @@ def _matches(event: Event) -> bool:
 
 def _describe(event: Event) -> Trigger:
     return http_trigger(
-        Request(
-            method=text(event.get("httpMethod")),
-            path=text(event.get("path")),
-            query=query_of(event, encoded=True),
-            scheme="http",
-            headers=headers(event),
-        )
+        method=text(event.get("httpMethod")),
+        path=text(event.get("path")),
+        query=query_of(event, encoded=True),
+        scheme="http",
+        headers=headers(event),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import Request, domain_of, http_trigger, query_of
+from ._http import domain_of, http_trigger, query_of
 
 
 def is_payload_1(event: Event) -> bool:
@@ -28,17 +28,15 @@ def _describe_v1(event: Event) -> Trigger:
     context = mapping(event["requestContext"])
     identity = mapping(context.get("identity"))
     return http_trigger(
-        Request(
-            method=text(event["httpMethod"]),
-            path=text(event.get("path")),
-            query=query_of(event),
-            route=_route(event["resource"]),
-            host=domain_of(context),
-            client=text(identity.get("sourceIp")),
-            user_agent=text(identity.get("userAgent")),
-            protocol=text(context.get("protocol")),
-            headers=headers(event),
-        )
+        method=text(event["httpMethod"]),
+        path=text(event.get("path")),
+        query=query_of(event),
+        route=_route(event["resource"]),
+        host=domain_of(context),
+        client=text(identity.get("sourceIp")),
+        user_agent=text(identity.get("userAgent")),
+        protocol=text(context.get("protocol")),
+        headers=headers(event),
     )
 
 
@@ -52,11 +50,11 @@ def is_payload_2(event: Event) -> bool:
     return isinstance(mapping(mapping(event.get("requestContext")).get("http")).get("method"), str)
 
 
-def request_v2(event: Event, route: str | None) -> Request:
-    """The request of a payload in format 2.0."""
+def trigger_v2(event: Event, route: str | None) -> Trigger:
+    """The trigger of a payload in format 2.0, where a result without a status code is one of 200."""
     context = mapping(event["requestContext"])
     http = mapping(context["http"])
-    return Request(
+    return http_trigger(
         method=text(http["method"]),
         path=text(event.get("rawPath")),
         query=text(event.get("rawQueryString")),
@@ -66,12 +64,13 @@ def request_v2(event: Event, route: str | None) -> Request:
         user_agent=text(http.get("userAgent")),
         protocol=text(http.get("protocol")),
         headers=headers(event),
+        answer="http_or_200",
     )
 
 
 def _describe_v2(event: Event) -> Trigger:
     _, _, route = (text(event.get("routeKey")) or "").partition(" ")
-    return http_trigger(request_v2(event, _route(route)), answer="http_or_200")
+    return trigger_v2(event, _route(route))
 
 
 API_GATEWAY_REST = EventSource("api_gateway_rest", _matches_rest, _describe_v1)

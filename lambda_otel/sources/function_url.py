@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, mapping
-from ._http import domain_of, http_trigger
-from .api_gateway import is_payload_2, request_v2
+from ._http import domain_of
+from .api_gateway import is_payload_2, trigger_v2
 
 
 def _matches(event: Event) -> bool:
@@ -16,7 +16,7 @@ def _matches(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    return http_trigger(request_v2(event, route=None), answer="http_or_200")
+    return trigger_v2(event, route=None)
 
 
 FUNCTION_URL = EventSource("function_url", _matches, _describe)

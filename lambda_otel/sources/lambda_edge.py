@@ -9,7 +9,7 @@ from typing import cast
 
 from ._base import EventSource, Trigger
 from ._fields import Event, first_record, headers, mapping, text
-from ._http import Request, http_trigger
+from ._http import http_trigger
 
 
 def _matches(event: Event) -> bool:
@@ -20,13 +20,11 @@ def _matches(event: Event) -> bool:
 def _describe(event: Event) -> Trigger:
     request = mapping(mapping(first_record(event)["cf"]).get("request"))
     return http_trigger(
-        Request(
-            method=text(request.get("method")),
-            path=text(request.get("uri")),
-            query=text(request.get("querystring")),
-            client=text(request.get("clientIp")),
-            headers=_headers(request),
-        )
+        method=text(request.get("method")),
+        path=text(request.get("uri")),
+        query=text(request.get("querystring")),
+        client=text(request.get("clientIp")),
+        headers=_headers(request),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import Request, http_trigger, query_from
+from ._http import http_trigger, query_from
 
 
 def _matches_v2(event: Event) -> bool:
@@ -30,12 +30,10 @@ def _describe_v1(event: Event) -> Trigger:
 def _trigger(event: Event, target: str | None, parameters: Event) -> Trigger:
     path, _, query = (target or "").partition("?")
     return http_trigger(
-        Request(
-            method=text(event.get("method")),
-            path=path or None,
-            query=query or query_from(parameters),
-            headers=headers(event),
-        )
+        method=text(event.get("method")),
+        path=path or None,
+        query=query or query_from(parameters),
+        headers=headers(event),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import Request, domain_of, http_trigger
+from ._http import domain_of, http_trigger
 
 
 def _matches(event: Event) -> bool:
@@ -21,13 +21,11 @@ def _describe(event: Event) -> Trigger:
         return Trigger()
     identity = mapping(context.get("identity"))
     return http_trigger(
-        Request(
-            scheme=None,
-            host=domain_of(context),
-            client=text(identity.get("sourceIp")),
-            user_agent=text(identity.get("userAgent")),
-            headers=headers(event),
-        )
+        scheme=None,
+        host=domain_of(context),
+        client=text(identity.get("sourceIp")),
+        user_agent=text(identity.get("userAgent")),
+        headers=headers(event),
     )
 
 
