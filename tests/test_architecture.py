@@ -16,7 +16,7 @@ import lambda_otel
 
 PACKAGE = Path(lambda_otel.__file__).parent
 MODULES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in sorted(PACKAGE.rglob("*.py"))}
-KNOW_THE_SDK = {"cli", "console", "export", "ids", "otlp", "protobuf", "sdk", "unfinished"}
+KNOW_THE_SDK = {"console", "export", "ids", "invoke", "otlp", "protobuf", "sdk", "unfinished"}
 
 # What an import of the package may load of it. Whatever else is wanted is imported where it is used.
 LOADED = {

@@ -1,4 +1,4 @@
-"""`lambda-otel invoke`, as a user types it."""
+"""The command line and `lambda-otel invoke`, as a user types them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import pytest
 from runtime.sink import Sink
 
 from lambda_otel import __version__
-from lambda_otel.cli import load_events, load_handler, main
+from lambda_otel.cli import main
+from lambda_otel.invoke import load_events, load_handler
 
 APP = """
     import asyncio, decimal, json, sys
@@ -287,7 +288,13 @@ def test_tracing_that_is_off_is_said(project: Write, capsys: Capture, monkeypatc
     assert "no spans" in output
 
 
-@pytest.mark.parametrize("arguments", [[], ["invoke"], ["guess"], ["invoke", "app.handler", "a", "b"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([], ["guess"], ["invoke"], ["invoke", "app.handler", "a", "b"]),
+        *(["check-package"], ["check-package", "a", "b"], ["check-package", ".", "--python", "python3.13"]),
+    ],
+)
 def test_wrong_arguments_show_the_usage(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
