@@ -45,7 +45,7 @@ def judge(pyc: bytes | None, source: bytes | None, version: str = RUNNING) -> Fi
         version: The function's Python, such as `3.13`.
     """
     if pyc is None:
-        return Finding.MISSING if source is None or _is_python(source) else Finding.NOT_PYTHON
+        return Finding.MISSING if _is_python(source or b"") else Finding.NOT_PYTHON
     if len(pyc) <= _HEADER.size:
         return Finding.DAMAGED
     magic, flags, compiled_from = _HEADER.unpack_from(pyc)

@@ -82,8 +82,9 @@ class Report:
         """The report as text: counts, and the first names of each kind."""
         yield f"modules: {sum(map(len, self.found.values()))}"
         yield f"valid .pyc for Python {self.version}: {len(self.found.get(Finding.VALID, ()))} ({self.size / 1e6:.1f} MB)"
-        for finding, names in sorted(self.found.items(), key=lambda item: list(Finding).index(item[0])):
-            if finding is not Finding.VALID:
+        for finding in Finding:
+            if finding in self.found and finding is not Finding.VALID:
+                names = self.found[finding]
                 yield f"{finding.value}: {len(names)}"
                 yield from (f"  {name}" for name in names[:_NAMES_SHOWN])
                 if len(names) > _NAMES_SHOWN:
