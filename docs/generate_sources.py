@@ -13,7 +13,7 @@ from typing import Any
 
 from lambda_otel.config import read
 from lambda_otel.propagation import build
-from lambda_otel.sources import SOURCES, UNKNOWN, EventSource, Trigger, recognize
+from lambda_otel.sources import SOURCES, UNKNOWN, Attributes, EventSource, Trigger, recognize
 from lambda_otel.span_builder import batch_span
 
 DOCS = Path(__file__).parent
@@ -43,13 +43,18 @@ def context(found: list[Trigger]) -> str:
     return f"{place}, under the key that `LAMBDA_OTEL_CONTEXT_KEY` names" if named else "-"
 
 
+def attributes_of(trigger: Trigger) -> Attributes:
+    """The attributes of the invocation span."""
+    return trigger.attributes() if callable(trigger.attributes) else trigger.attributes
+
+
 def source_rows() -> list[str]:
     """One row for each source."""
     rows = ["| source | `faas.trigger` | attributes of the invocation span | sender's context |", "| --- | --- | --- | --- |"]
     for source in (*SOURCES, UNKNOWN):
         found = triggers(source)
         kinds = code(trigger.faas_trigger for trigger in found)
-        attributes = code(key for trigger in found for key in trigger.attributes)
+        attributes = code(key for trigger in found for key in attributes_of(trigger))
         rows.append(f"| {source.name} | {kinds} | {attributes} | {context(found)} |")
     return rows
 

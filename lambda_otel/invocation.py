@@ -5,59 +5,45 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from . import semconv
 from .sources import Attributes, Carrier
 from .sources._base import AttributeValue
 
 
-class Invocation(NamedTuple):
-    """What the Lambda context says.
+def function_name(context: object) -> str | None:
+    """Name of the function, None when unknown."""
+    return _text(context, "function_name")
 
-    Attributes:
-        function: Name of the function, None when unknown.
-        request_id: `aws_request_id`.
-        invoked_arn: `invoked_function_arn`, alias included.
-        resource_id: The ARN with the alias replaced by the version; None for an ARN that is none.
-        account: Account of the ARN.
+
+def request_id(context: object) -> str | None:
+    """`aws_request_id`, None when unknown."""
+    return _text(context, "aws_request_id")
+
+
+def carriers_of(context: object) -> tuple[Carrier, ...]:
+    """Trace context that came beside the event: `w3c()`, then the `custom` part of the client context."""
+    return _w3c(context) + _custom(context)
+
+
+def attributes_of(context: object, *, cold: bool) -> Attributes:
+    """Attributes of the invocation span; what is missing, raises or has the wrong type is left out.
+
+    Args:
+        context: The Lambda context.
         cold: True on the first invocation of a process that was started for it.
-        carriers: Trace context that came beside the event: `w3c()`, then the `custom` part of the client context.
     """
-
-    function: str | None
-    request_id: str | None
-    invoked_arn: str | None
-    resource_id: str | None
-    account: str | None
-    cold: bool
-    carriers: tuple[Carrier, ...]
-
-    def attributes(self) -> Attributes:
-        """Attributes of the invocation span, of what is known."""
-        found: dict[str, AttributeValue | None] = {
-            semconv.FAAS_INVOCATION_ID: self.request_id,
-            semconv.FAAS_COLDSTART: self.cold,
-            semconv.CLOUD_RESOURCE_ID: self.resource_id,
-            semconv.CLOUD_ACCOUNT_ID: self.account,
-            semconv.AWS_LAMBDA_INVOKED_ARN: self.invoked_arn,
-        }
-        return {key: value for key, value in found.items() if value is not None}
-
-
-def facts(context: object, *, cold: bool) -> Invocation:
-    """Reads a Lambda context; what is missing, raises or has the wrong type is left out."""
     arn = _text(context, "invoked_function_arn")
     resource_id, account = resolve_arn(arn, _text(context, "function_version"))
-    return Invocation(
-        function=_text(context, "function_name"),
-        request_id=_text(context, "aws_request_id"),
-        invoked_arn=arn,
-        resource_id=resource_id,
-        account=account,
-        cold=cold,
-        carriers=(*_w3c(context), *_custom(context)),
-    )
+    found: dict[str, AttributeValue | None] = {
+        semconv.FAAS_INVOCATION_ID: request_id(context),
+        semconv.FAAS_COLDSTART: cold,
+        semconv.CLOUD_RESOURCE_ID: resource_id,
+        semconv.CLOUD_ACCOUNT_ID: account,
+        semconv.AWS_LAMBDA_INVOKED_ARN: arn,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def resolve_arn(arn: str | None, version: str | None) -> tuple[str | None, str | None]:
@@ -103,7 +89,8 @@ def _w3c(context: object) -> tuple[Carrier, ...]:
 
 
 def _custom(context: object) -> tuple[Carrier, ...]:
-    return _carrier(_get(_get(context, "client_context"), "custom"))
+    client_context = _get(context, "client_context")
+    return () if client_context is None else _carrier(_get(client_context, "custom"))
 
 
 def _carrier(value: object) -> tuple[Carrier, ...]:

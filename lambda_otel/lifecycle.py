@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
-from weakref import WeakSet
+from weakref import ref
 
 from opentelemetry.context import Context, create_key, get_value, set_value
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from . import semconv
 from .environment import began, ended
-from .invocation import Invocation, facts
+from .invocation import request_id
 from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attributes
-from .propagation import propagation
+from .propagation import Extracted, propagation
+from .provider import telemetry
 from .recording import Attached, end, fail, make_current, restore, start
-from .sources import Attributes, EventSource, Message, Trigger, recognize
+from .sources import Attributes, EventSource, Trigger, recognize
 from .sources._fields import carrier, mapping, raw
-from .span_builder import batch_span, invocation_span, named_headers
+from .span_builder import batch_span, invocation_span, named_headers, parent_of
 from .state import state
 
 _KEY = create_key("lambda_otel-invocation")
@@ -31,7 +31,6 @@ _LAYER = "opentelemetry.instrumentation.aws_lambda"
 _MOST_OPEN_RECORDS = 2048
 
 
-@dataclass(eq=False)
 class Running:
     """An invocation that is running.
 
@@ -49,17 +48,18 @@ class Running:
         over: True once the handler has returned.
     """
 
-    source: EventSource
-    trigger: Trigger
-    lambda_context: object
-    request_id: str | None = None
-    layer: Span | None = None
-    span: Span | None = None
-    batch: Span | None = None
-    context: Context = field(default_factory=Context)
-    attached: Attached | None = None
-    records: list[tuple[str, Span, int]] = field(default_factory=list[tuple[str, Span, int]])
-    over: bool = False
+    def __init__(self, source: EventSource, trigger: Trigger, lambda_context: object, context: Context) -> None:
+        self.source = source
+        self.trigger = trigger
+        self.lambda_context = lambda_context
+        self.request_id = request_id(lambda_context)
+        self.layer = _span_of_layer(self.request_id)
+        self.span: Span | None = None
+        self.batch: Span | None = None
+        self.context = context
+        self.attached: Attached | None = None
+        self.records: list[tuple[str, Span, int]] = []
+        self.over = False
 
     @cached_property
     def destinations(self) -> dict[str | None, str | None]:
@@ -78,7 +78,8 @@ class Running:
         return True
 
 
-_unfinished: WeakSet[Running] = WeakSet()
+# Weakly: an `async def` handler that is never awaited leaves one that never ends.
+_unfinished: set[ref[Running]] = set()
 
 
 def running() -> Running | None:
@@ -90,8 +91,9 @@ def running() -> Running | None:
 def running_anywhere() -> Running | None:
     """The same; in a thread that carries no context the only one of the process, as Lambda runs no two at a time."""
     found = running()
-    if found is None and len(_unfinished) == 1:
-        found = next(iter(_unfinished), None)
+    if found is None:
+        unfinished = list(_unfinished)
+        return unfinished[0]() if len(unfinished) == 1 else None
     return found
 
 
@@ -120,31 +122,37 @@ def begin(event: object, context: object, sources: Sequence[EventSource], name: 
 
 
 def _begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool) -> Running:
-    settings, propagators = state.settings, propagation()
     source, trigger = recognize(event, sources)
-    invocation = facts(context, cold=cold and settings.initialization == "on-demand")
-    plan = invocation_span(trigger, invocation, settings, propagators)
-    found = Running(source, trigger, context, invocation.request_id, layer=_span_of_layer(invocation))
+    parent = parent_of(trigger, context, state.settings, propagation())
+    found = Running(source, trigger, context, parent.context)
     began(found.request_id, context)
-    if found.layer is None:
-        found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, plan.context, plan.links)
-        current = _with_span(plan.context or Context(), found.span)
-    else:
-        current = _adopt(found, found.layer, {**plan.attributes, **attributes})
-    if trigger.batch and found.batch is None and get_current_span(current).is_recording():
-        batch = batch_span(trigger.batch, settings, propagators)
-        found.batch = start(batch.name, batch.kind, batch.attributes, current, batch.links)
-        current = _with_span(current, found.batch)
-    found.context = set_value(_KEY, found, current)
-    _unfinished.add(found)
+    if found.layer is not None or not telemetry().skips(parent.span_context):
+        _start_spans(found, parent, name, attributes, cold)
+    found.context = set_value(_KEY, found, found.context)
+    _unfinished.add(ref(found, _unfinished.discard))
     return found
+
+
+def _start_spans(found: Running, parent: Extracted, name: str | None, attributes: Attributes, cold: bool) -> None:
+    settings, batch = state.settings, found.trigger.batch
+    cold = cold and settings.initialization == "on-demand"
+    plan = invocation_span(found.trigger, found.lambda_context, cold, settings, parent)
+    if found.layer is None:
+        found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, parent.context, plan.links)
+        found.context = _with_span(parent.context, found.span)
+    else:
+        found.context = _adopt(found, found.layer, {**plan.attributes, **attributes})
+    if batch and found.batch is None and get_current_span(found.context).is_recording():
+        inner = batch_span(batch, settings, propagation())
+        found.batch = start(inner.name, inner.kind, inner.attributes, found.context, inner.links)
+        found.context = _with_span(found.context, found.batch)
 
 
 def _with_span(context: Context, span: Span | None) -> Context:
     return context if span is None else set_span_in_context(span, context)
 
 
-def _span_of_layer(invocation: Invocation) -> Span | None:
+def _span_of_layer(request_id: str | None) -> Span | None:
     """The span that an instrumentation around this handler has started for the same invocation."""
     current = get_current_span()
     if not current.is_recording():
@@ -153,7 +161,7 @@ def _span_of_layer(invocation: Invocation) -> Span | None:
         return current
     attributes = _attributes(current)
     known = (attributes.get(semconv.FAAS_INVOCATION_ID), attributes.get("faas.execution"))
-    return current if invocation.request_id and invocation.request_id in known else None
+    return current if request_id and request_id in known else None
 
 
 def _attributes(span: Span) -> Attributes:
@@ -185,12 +193,13 @@ def leave(found: Running) -> None:
 def finish(found: Running, response: object = None, error: BaseException | None = None) -> None:
     """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
     found.over = True
-    _unfinished.discard(found)
-    try:
-        _note_outcome(found, response, error)
-    except Exception as fault:
-        state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
-    _end_spans(found, error)
+    _unfinished.discard(ref(found))
+    if found.span is not None or found.batch is not None or found.records:
+        try:
+            _note_outcome(found, response, error)
+        except Exception as fault:
+            state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
+        _end_spans(found, error)
     _leave_environment(found.lambda_context, error, sends=found.layer is None)
 
 
@@ -224,8 +233,8 @@ def _note_outcome(found: Running, response: object, error: BaseException | None)
 
 
 def _note_failures(batch: Span, outcome: Outcome, trigger: Trigger) -> None:
-    messages: tuple[Message, ...] = trigger.batch.messages if trigger.batch else ()
-    failed = failed_messages(outcome, [message.item for message in messages])
+    messages = trigger.batch.messages if trigger.batch else ()
+    failed = failed_messages(outcome, messages)
     if failed:
         batch.set_attribute(semconv.BATCH_FAILURE_COUNT, failed)
     if failed and failed == len(messages):

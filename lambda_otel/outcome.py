@@ -5,16 +5,17 @@ Source: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import cast
 
 from . import semconv
-from .sources import Answer, Attributes
+from .sources import Answer, Attributes, Message
 from .sources._base import NOTHING, AttributeValue
 
 _ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """What a result says.
 
     Attributes:
@@ -24,10 +25,19 @@ class Outcome(NamedTuple):
         all_failed: True when `batchItemFailures` fails the whole batch.
     """
 
-    error_type: str | None = None
-    attributes: Attributes = NOTHING
-    failed_items: frozenset[str] = frozenset()
-    all_failed: bool = False
+    __slots__ = ("all_failed", "attributes", "error_type", "failed_items")
+
+    def __init__(
+        self,
+        error_type: str | None = None,
+        attributes: Attributes = NOTHING,
+        failed_items: frozenset[str] = frozenset(),
+        all_failed: bool = False,
+    ) -> None:
+        self.error_type = error_type
+        self.attributes = attributes
+        self.failed_items = failed_items
+        self.all_failed = all_failed
 
 
 SUCCESS = Outcome()
@@ -110,9 +120,11 @@ def _item(failure: object) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-def failed_messages(outcome: Outcome, items: list[str | None]) -> int:
-    """How many of the messages with these identifiers failed."""
-    return len(items) if outcome.all_failed else sum(item in outcome.failed_items for item in items)
+def failed_messages(outcome: Outcome, messages: Sequence[Message]) -> int:
+    """How many of the messages failed."""
+    if outcome.all_failed:
+        return len(messages)
+    return sum(message.item in outcome.failed_items for message in messages) if outcome.failed_items else 0
 
 
 def status_attributes(outcome: Outcome) -> dict[str, AttributeValue]:

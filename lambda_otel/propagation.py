@@ -9,14 +9,13 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/#aws-x-ray-a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, cast
 
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
-from opentelemetry.propagators.textmap import DefaultGetter, TextMapPropagator
-from opentelemetry.trace import SpanContext, get_current_span
+from opentelemetry.propagators.textmap import Getter, TextMapPropagator
+from opentelemetry.trace import Span, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .config import Settings
@@ -28,66 +27,68 @@ XRAY_KEY = "x-amzn-trace-id"
 XRAY_ENVIRONMENT = "_X_AMZN_TRACE_ID"
 
 _XRAY_KEYS = frozenset({XRAY_KEY})
+_BAGGAGE_KEYS = frozenset({"baggage"})
 _STANDARD_KEYS = frozenset({"traceparent", "tracestate", "baggage", XRAY_KEY})
 
+_Keyed: TypeAlias = "tuple[TextMapPropagator, frozenset[str]]"
 
-@dataclass(frozen=True)
+
 class Extracted:
     """What carriers held.
 
     Attributes:
         context: Holds the remote span, if any, and baggage; empty otherwise.
+        span_context: The remote span's context, None when there is none.
         unsampled: An X-Ray context that is not sampled and therefore no parent, but worth a link.
     """
 
-    context: Context
-    unsampled: SpanContext | None = None
+    __slots__ = ("context", "span_context", "unsampled")
 
-    @property
-    def span_context(self) -> SpanContext | None:
-        """The remote span's context, None when there is none."""
-        found = get_current_span(self.context).get_span_context()
-        return found if found.is_valid else None
+    def __init__(self, context: Context, span_context: SpanContext | None = None, unsampled: SpanContext | None = None) -> None:
+        self.context = context
+        self.span_context = span_context
+        self.unsampled = unsampled
 
 
-@dataclass(frozen=True)
 class Propagation:
-    """The configured propagators, in the order in which one overrules the one before.
+    """The configured propagators.
 
-    Attributes:
-        propagators: Each with the lower-case keys that it reads; an empty set means that it must always be asked.
+    Args:
+        propagators: Each with the lower-case keys that it reads; an empty set means that it must always be asked. One overrules those
+            before it.
         reads_environment: True with `xray-lambda`: the context of Lambda's active tracing is used.
         obeys_xray_sampling: True when an unsampled X-Ray context is a parent like any other.
     """
 
-    propagators: tuple[tuple[TextMapPropagator, frozenset[str]], ...]
-    reads_environment: bool
-    obeys_xray_sampling: bool
-
-    def reads(self, carriers: tuple[Carrier, ...]) -> bool:
-        """True when one of the carriers has a key that may hold a context."""
-        for carrier in carriers:
-            for _, keys in reversed(self.propagators):  # W3C, the likeliest, stands last
-                if not keys or not keys.isdisjoint(carrier):
-                    return True
-        return False
+    def __init__(self, propagators: tuple[_Keyed, ...], reads_environment: bool, obeys_xray_sampling: bool) -> None:
+        self._writers = propagators
+        self._readers = propagators[::-1]
+        self._span_readers = tuple(reader for reader in self._readers if reader[1] != _BAGGAGE_KEYS)
+        self._reads_environment = reads_environment
+        self._obeys_xray_sampling = obeys_xray_sampling
 
     def extract(self, carriers: Iterable[Carrier]) -> Extracted:
         """The context of the first carrier that holds a valid span, with the baggage of those before it."""
-        context, unsampled = Context(), None
+        return self._extract(carriers, self._readers)
+
+    def sender(self, carriers: Iterable[Carrier]) -> SpanContext | None:
+        """The span of the first carrier that holds a valid one, without its baggage."""
+        return self._extract(carriers, self._span_readers).span_context
+
+    def _extract(self, carriers: Iterable[Carrier], readers: tuple[_Keyed, ...]) -> Extracted:
+        found = Extracted(Context())
         for carrier in carriers:
-            context, found = self._extract_one(carrier, context)
-            if get_current_span(context).get_span_context().is_valid:
+            self._read(carrier, readers, found)
+            if found.span_context is not None:
                 break
-            unsampled = unsampled or found
-        return Extracted(context, unsampled)
+        return found
 
     def extract_invocation(self, carriers: tuple[Carrier, ...]) -> Extracted:
         """The same for the parent of an invocation, for which `xray-lambda` also reads Lambda's own variable.
 
         The variable goes before an X-Ray header and behind every other format.
         """
-        header = os.environ.get(XRAY_ENVIRONMENT) if self.reads_environment else None
+        header = os.environ.get(XRAY_ENVIRONMENT) if self._reads_environment else None
         if not header:
             return self.extract(carriers)
         without_xray = [{key: value for key, value in carrier.items() if key != XRAY_KEY} for carrier in carriers]
@@ -96,7 +97,7 @@ class Propagation:
     def inject(self) -> dict[str, str]:
         """The current context as a new carrier."""
         carrier: dict[Any, Any] = {}
-        for propagator, _ in self.propagators:
+        for propagator, _ in self._writers:
             written: dict[Any, Any] = {}
             try:
                 propagator.inject(written)  # pyright: ignore[reportArgumentType] (the default of another parameter)
@@ -106,32 +107,45 @@ class Propagation:
                 carrier.update(written)
         return {key: value for key, value in carrier.items() if isinstance(key, str) and isinstance(value, str) and value}
 
-    def _extract_one(self, carrier: Carrier, context: Context) -> tuple[Context, SpanContext | None]:
-        """The context with what one carrier adds to it; and the X-Ray span that is not sampled and therefore not added."""
+    def _read(self, carrier: Carrier, readers: tuple[_Keyed, ...], found: Extracted) -> None:
+        """Adds to what was found what one carrier holds. The first of the readers that knows a span wins, the others may add baggage."""
+        span: Span | None = None
         unsampled: SpanContext | None = None
-        for propagator, keys in self.propagators:
-            if keys and keys.isdisjoint(carrier):
+        for propagator, keys in readers:
+            if keys and (keys.isdisjoint(carrier) or (span is not None and keys == _XRAY_KEYS)):
                 continue
             try:
                 readable = _with_readable_xray(carrier) if XRAY_KEY in keys and XRAY_KEY in carrier else carrier
-                found = propagator.extract(readable, context, _ANY_CASE) or context
+                context = propagator.extract(readable, found.context, _ANY_CASE) or found.context
             except Exception as error:
                 _say_fault(propagator, "read", error)
                 continue
-            if found is not context and keys == _XRAY_KEYS and not self.obeys_xray_sampling:
-                span_context = get_current_span(found).get_span_context()
-                if not span_context.trace_flags & 1:
-                    unsampled = span_context
-                    continue
-            context = found
-        return context, unsampled
+            if context is found.context:
+                continue
+            if span is not None:
+                found.context = set_span_in_context(span, context)
+                continue
+            made = get_current_span(context)
+            span_context = made.get_span_context()
+            if not span_context.is_valid:
+                found.context = context
+            elif keys == _XRAY_KEYS and not self._obeys_xray_sampling and not span_context.trace_flags & 1:
+                unsampled = span_context
+            else:
+                span, found.context, found.span_context = made, context, span_context
+        if span is None:
+            found.unsampled = found.unsampled or unsampled
 
 
-class _AnyCase(DefaultGetter):
+class _AnyCase(Getter[Carrier]):
     """Reads carriers, whose keys are in lower case, for propagators that spell theirs otherwise."""
 
-    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
-        return super().get(carrier, key.lower())
+    def get(self, carrier: Carrier, key: str) -> list[str] | None:
+        value = carrier.get(key.lower())
+        return None if value is None else [value]
+
+    def keys(self, carrier: Carrier) -> list[str]:
+        return list(carrier)
 
 
 _ANY_CASE = _AnyCase()
@@ -167,7 +181,7 @@ def _made() -> Propagation:
 
 def build(settings: Settings) -> Propagation:
     """Propagators by name, W3C last so that it overrules the others. One that cannot be made is left out and said."""
-    made: list[tuple[TextMapPropagator, frozenset[str]]] = []
+    made: list[_Keyed] = []
     for name in settings.propagators:
         try:
             if name != "none":

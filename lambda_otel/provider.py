@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace
@@ -42,7 +41,6 @@ class WayOut(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Telemetry:
     """What the decorators need.
 
@@ -54,11 +52,26 @@ class Telemetry:
         provider: Our provider, to be installed on first use; None when there is another or none.
     """
 
-    tracer: trace.Tracer
-    way_out: WayOut
-    records: bool = True
-    skips_unsampled: bool = False
-    provider: TracerProvider | None = None
+    __slots__ = ("provider", "records", "skips_unsampled", "tracer", "way_out")
+
+    def __init__(
+        self,
+        tracer: trace.Tracer,
+        way_out: WayOut,
+        records: bool = True,
+        skips_unsampled: bool = False,
+        provider: TracerProvider | None = None,
+    ) -> None:
+        self.tracer = tracer
+        self.way_out = way_out
+        self.records = records
+        self.skips_unsampled = skips_unsampled
+        self.provider = provider
+
+    def skips(self, parent: trace.SpanContext | None) -> bool:
+        """True when a span under this remote parent would not be recorded."""
+        unsampled = parent is not None and parent.is_valid and not parent.trace_flags & 1
+        return not self.records or (unsampled and self.skips_unsampled)
 
 
 def telemetry() -> Telemetry:

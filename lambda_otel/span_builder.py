@@ -6,64 +6,72 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and .../mes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
 from . import semconv
 from .config import Settings
-from .invocation import Invocation
-from .propagation import Propagation
+from .invocation import attributes_of, carriers_of, function_name
+from .propagation import Extracted, Propagation
 from .sources import Attributes, Batch, Carrier, Message, Trigger
 from .sources._base import NOTHING, AttributeValue
 from .sources._fields import carrier, mapping, same
 from .sources._http import span_name
 
 
-class SpanPlan(NamedTuple):
+class SpanPlan:
     """A span that is to be started.
 
     Attributes:
         name: Span name.
         kind: Span kind.
         attributes: All attributes that are known at the start, so that a sampler sees them.
-        context: Holds the remote parent and baggage; None for the current context.
         links: Spans of the messages that caused this one.
     """
 
-    name: str
-    kind: SpanKind
-    attributes: Attributes
-    context: Context | None = None
-    links: tuple[Link, ...] = ()
+    __slots__ = ("attributes", "kind", "links", "name")
+
+    def __init__(self, name: str, kind: SpanKind, attributes: Attributes, links: Sequence[Link] = ()) -> None:
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes
+        self.links = links
 
 
-def invocation_span(trigger: Trigger, invocation: Invocation, settings: Settings, propagation: Propagation) -> SpanPlan:
-    """The SERVER span of an invocation."""
-    parent = propagation.extract_invocation(_parent_carriers(trigger, invocation, settings))
-    trigger = _with_known_method(trigger, settings.known_methods)
-    attributes = {semconv.FAAS_TRIGGER: trigger.faas_trigger, **invocation.attributes(), **trigger.attributes}
-    if settings.capture:
-        attributes.update(_opted_in(trigger.opt_in, settings))
-        attributes.update(named_headers(semconv.HTTP_REQUEST_HEADER, trigger.headers, settings))
-    return SpanPlan(
-        name=trigger.name or invocation.function or settings.function or "lambda",
-        kind=SpanKind.SERVER,
-        attributes=attributes,
-        context=parent.context,
-        links=(Link(parent.unsampled),) if parent.unsampled else (),
-    )
+def parent_of(trigger: Trigger, context: object, settings: Settings, propagation: Propagation) -> Extracted:
+    """The parent of an invocation: looked for in its event, in the only message of that, beside the event.
 
-
-def _parent_carriers(trigger: Trigger, invocation: Invocation, settings: Settings) -> tuple[Carrier, ...]:
-    """Where the parent is looked for: in the event, in its only message, beside the event."""
+    Args:
+        trigger: What the event says.
+        context: The Lambda context.
+        settings: Of this process.
+        propagation: Reads the carriers.
+    """
     found = trigger.carriers + _named_carrier(trigger.payload, settings)
     batch = trigger.batch
     wanted = settings.message_parent == "always" or (batch and batch.single and settings.message_parent == "auto")
     if batch and wanted and len(batch.messages) == 1:
         found += message_carriers(batch.messages[0], settings)
-    return found + invocation.carriers
+    return propagation.extract_invocation(found + carriers_of(context))
+
+
+def invocation_span(trigger: Trigger, context: object, cold: bool, settings: Settings, parent: Extracted) -> SpanPlan:
+    """The SERVER span of an invocation.
+
+    Args:
+        trigger: What the event says.
+        context: The Lambda context.
+        cold: True on the first invocation of a process that was started for it.
+        settings: Of this process.
+        parent: Of the invocation.
+    """
+    described = _with_known_method(trigger.attributes() if callable(trigger.attributes) else trigger.attributes, settings.known_methods)
+    attributes = {semconv.FAAS_TRIGGER: trigger.faas_trigger, **attributes_of(context, cold=cold), **described}
+    if settings.capture:
+        attributes.update(_opted_in(trigger.opt_in, settings))
+        attributes.update(named_headers(semconv.HTTP_REQUEST_HEADER, trigger.headers, settings))
+    name = trigger.name or span_name(described) or function_name(context) or settings.function or "lambda"
+    return SpanPlan(name, SpanKind.SERVER, attributes, (Link(parent.unsampled),) if parent.unsampled else ())
 
 
 def _named_carrier(payload: object, settings: Settings) -> tuple[Carrier, ...]:
@@ -75,20 +83,19 @@ def message_carriers(message: Message, settings: Settings) -> tuple[Carrier, ...
     return message.carriers + _named_carrier(message.payload, settings) if settings.context_key else message.carriers
 
 
-def _with_known_method(trigger: Trigger, known: frozenset[str] | None) -> Trigger:
-    """The trigger with its request method, and the name made of it, by the user's own list of known methods, where there is one."""
-    method = trigger.attributes.get(semconv.HTTP_REQUEST_METHOD)
+def _with_known_method(attributes: Attributes, known: frozenset[str] | None) -> Attributes:
+    """The attributes with the request method by the user's own list of known methods, where there is one."""
+    method = attributes.get(semconv.HTTP_REQUEST_METHOD)
     if known is None or not isinstance(method, str):
-        return trigger
-    original = trigger.attributes.get(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
-    attributes = {key: value for key, value in trigger.attributes.items() if key != semconv.HTTP_REQUEST_METHOD_ORIGINAL}
+        return attributes
+    original = attributes.get(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
+    found = {key: value for key, value in attributes.items() if key != semconv.HTTP_REQUEST_METHOD_ORIGINAL}
     if original in known:
-        attributes[semconv.HTTP_REQUEST_METHOD] = original
+        found[semconv.HTTP_REQUEST_METHOD] = original
     else:
-        attributes[semconv.HTTP_REQUEST_METHOD] = semconv.HTTP_METHOD_OTHER
-        attributes[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = original
-    is_derived = trigger.name == span_name(trigger.attributes)
-    return trigger._replace(attributes=attributes, name=span_name(attributes) if is_derived else trigger.name)
+        found[semconv.HTTP_REQUEST_METHOD] = semconv.HTTP_METHOD_OTHER
+        found[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = original
+    return found
 
 
 def _opted_in(attributes: Attributes, settings: Settings) -> Attributes:
@@ -109,17 +116,18 @@ def named_headers(prefix: str, headers: Carrier, settings: Settings) -> Attribut
 
 def batch_span(batch: Batch, settings: Settings, propagation: Propagation) -> SpanPlan:
     """The CONSUMER span of the messages of one event."""
-    messages = batch.messages
-    destination = same([message.destination for message in messages])
-    attributes: dict[str, AttributeValue] = {**_operation(batch.system, destination), **_shared(messages)}
+    messages = batch.messages if batch.uniform else tuple(batch.messages)
+    examples = (messages[0],) if batch.uniform and messages else messages
+    destination = same([message.destination for message in examples])
+    attributes: dict[str, AttributeValue] = {**_operation(batch.system, destination), **_shared(examples)}
     if not batch.single or len(messages) != 1:
         attributes[semconv.MESSAGING_BATCH_MESSAGE_COUNT] = len(messages)
-    elif messages[0].id:
-        attributes[semconv.MESSAGING_MESSAGE_ID] = messages[0].id
+    elif examples[0].id:
+        attributes[semconv.MESSAGING_MESSAGE_ID] = examples[0].id
     links, left_out = _links(messages, destination is None, settings, propagation)
     if left_out:
         attributes[semconv.LINKS_LEFT_OUT] = left_out
-    return SpanPlan(_process(destination), SpanKind.CONSUMER, attributes, links=links)
+    return SpanPlan(_process(destination), SpanKind.CONSUMER, attributes, links)
 
 
 def message_span(message: Message, settings: Settings, propagation: Propagation) -> SpanPlan:
@@ -131,7 +139,7 @@ def message_span(message: Message, settings: Settings, propagation: Propagation)
         attributes[semconv.MESSAGING_MESSAGE_ID] = message.id
     attributes.update(_opted_in(message.opt_in, settings))
     links, _ = _links((message,), False, settings, propagation)
-    return SpanPlan(_process(message.destination), SpanKind.CONSUMER, attributes, links=links)
+    return SpanPlan(_process(message.destination), SpanKind.CONSUMER, attributes, links)
 
 
 def _process(destination: str | None) -> str:
@@ -149,7 +157,7 @@ def _operation(system: str, destination: str | None) -> dict[str, AttributeValue
     return found
 
 
-def _shared(messages: tuple[Message, ...]) -> Attributes:
+def _shared(messages: Sequence[Message]) -> Attributes:
     """What the destinations of all messages have in common."""
     shared = dict(messages[0].where) if messages else {}
     for message in messages:
@@ -160,16 +168,13 @@ def _shared(messages: tuple[Message, ...]) -> Attributes:
 
 
 def _links(messages: Sequence[Message], varying: bool, settings: Settings, propagation: Propagation) -> tuple[tuple[Link, ...], int]:
-    """One link for each message that carries a context, and the number of those beyond the limit, whose contexts are not read."""
+    """One link for each message that carries a context, and the number of messages beyond the limit, which are not looked at."""
     links: dict[tuple[int, int, str | None], Link] = {}
     for index, message in enumerate(messages):
-        carriers = message_carriers(message, settings)
-        if not carriers:
-            continue
         if len(links) >= settings.max_links:
-            rest = [message_carriers(left_out, settings) for left_out in messages[index:]]
-            return tuple(links.values()), sum(map(propagation.reads, rest))
-        context = propagation.extract(carriers).span_context
+            return tuple(links.values()), len(messages) - index
+        carriers = message_carriers(message, settings)
+        context = propagation.sender(carriers) if carriers else None
         if context is not None:
             links[context.trace_id, context.span_id, message.id] = Link(context, _link_attributes(message, varying))
     return tuple(links.values()), 0

@@ -12,11 +12,18 @@ from awslambdaric.lambda_context import LambdaContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_otel.invocation import Invocation, facts, remaining_seconds, resolve_arn
+from lambda_otel.invocation import attributes_of, carriers_of, function_name, remaining_seconds, request_id, resolve_arn
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
-NOTHING_KNOWN = Invocation(function=None, request_id=None, invoked_arn=None, resource_id=None, account=None, cold=True, carriers=())
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+NOTHING_KNOWN = ({"faas.coldstart": True}, (), None, None)
+
+
+def known(context: object) -> tuple[Any, ...]:
+    """All that is read from a context."""
+    return attributes_of(context, cold=True), carriers_of(context), function_name(context), request_id(context)
 
 
 def runtime_context(client_context: dict[str, Any] | None = None) -> LambdaContext:
@@ -27,21 +34,19 @@ def runtime_context(client_context: dict[str, Any] | None = None) -> LambdaConte
 def test_context_of_the_runtime_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "12")
-    assert facts(runtime_context(), cold=True) == Invocation(
-        function="f",
-        request_id="request",
-        invoked_arn=f"{FUNCTION}:live",
-        resource_id=f"{FUNCTION}:12",
-        account="123456789012",
-        cold=True,
-        carriers=(),
-    )
+    attributes = {
+        "faas.invocation_id": "request",
+        "faas.coldstart": True,
+        "cloud.resource_id": f"{FUNCTION}:12",
+        "cloud.account.id": "123456789012",
+        "aws.lambda.invoked_arn": f"{FUNCTION}:live",
+    }
+    assert known(runtime_context()) == (attributes, (), "f", "request")
 
 
 def test_attributes_are_those_that_are_known() -> None:
-    assert NOTHING_KNOWN.attributes() == {"faas.coldstart": True}
-    warm = facts(SimpleNamespace(aws_request_id="request", invoked_function_arn=FUNCTION), cold=False)
-    assert warm.attributes() == {
+    context = SimpleNamespace(aws_request_id="request", invoked_function_arn=FUNCTION)
+    assert attributes_of(context, cold=False) == {
         "faas.invocation_id": "request",
         "faas.coldstart": False,
         "cloud.resource_id": FUNCTION,
@@ -85,7 +90,7 @@ class Raising:
 
 
 def test_context_whose_attributes_raise_gives_nothing() -> None:
-    assert facts(Raising(), cold=True) == NOTHING_KNOWN
+    assert known(Raising()) == NOTHING_KNOWN
     assert remaining_seconds(Raising()) is None
 
 
@@ -95,14 +100,14 @@ def test_context_whose_attributes_raise_gives_nothing() -> None:
     ids=lambda context: type(context).__name__,
 )
 def test_context_that_says_nothing_gives_nothing(context: object) -> None:
-    assert facts(context, cold=True) == NOTHING_KNOWN
+    assert known(context) == NOTHING_KNOWN
     assert remaining_seconds(context) is None
 
 
 @pytest.mark.parametrize("value", [None, 7, b"x", "", ["x"], {"x": "y"}])
 def test_fields_of_other_types_are_left_out(value: Any) -> None:
     names = ("function_name", "function_version", "aws_request_id", "invoked_function_arn", "client_context", "w3c")
-    assert facts(SimpleNamespace(**dict.fromkeys(names, value)), cold=True) == NOTHING_KNOWN or value == {"x": "y"}
+    assert known(SimpleNamespace(**dict.fromkeys(names, value))) == NOTHING_KNOWN or value == {"x": "y"}
 
 
 @pytest.mark.parametrize(
@@ -131,17 +136,17 @@ def test_remaining_time_that_raises_is_unknown() -> None:
 
 def test_w3c_context_of_the_runtime_goes_before_the_client_context() -> None:
     context = runtime_context({"custom": {"TraceParent": "custom"}, "env": {}, "client": None, "w3c": {"traceparent": TRACEPARENT}})
-    assert facts(context, cold=True).carriers == ({"traceparent": TRACEPARENT}, {"traceparent": "custom"})
+    assert carriers_of(context) == ({"traceparent": TRACEPARENT}, {"traceparent": "custom"})
 
 
 def test_custom_part_of_the_client_context_is_a_carrier() -> None:
     context = runtime_context({"custom": {"TraceParent": TRACEPARENT, "other": "x"}, "env": {}, "client": None})
-    assert facts(context, cold=True).carriers == ({"traceparent": TRACEPARENT, "other": "x"},)
+    assert carriers_of(context) == ({"traceparent": TRACEPARENT, "other": "x"},)
 
 
 def test_w3c_is_taken_as_a_method_and_as_a_value() -> None:
     for w3c in (lambda: {"Traceparent": TRACEPARENT}, {"traceparent": TRACEPARENT}):
-        assert facts(SimpleNamespace(w3c=w3c), cold=True).carriers == ({"traceparent": TRACEPARENT},)
+        assert carriers_of(SimpleNamespace(w3c=w3c)) == ({"traceparent": TRACEPARENT},)
 
 
 def raise_error() -> None:
@@ -152,12 +157,12 @@ def raise_error() -> None:
     "w3c", [raise_error, lambda argument: {}, lambda: None, lambda: "00-1-1-01", dict, 7, {1: 2}, lambda: {"traceparent": 7}]
 )
 def test_w3c_of_another_kind_is_no_carrier(w3c: Any) -> None:
-    assert facts(SimpleNamespace(w3c=w3c), cold=True).carriers == ()
+    assert carriers_of(SimpleNamespace(w3c=w3c)) == ()
 
 
 @pytest.mark.parametrize("custom", [None, "x", [], {}, {1: "x"}, {"traceparent": None}, MagicMock()])
 def test_custom_part_of_another_kind_is_no_carrier(custom: Any) -> None:
-    assert facts(SimpleNamespace(client_context=SimpleNamespace(custom=custom)), cold=True).carriers == ()
+    assert carriers_of(SimpleNamespace(client_context=SimpleNamespace(custom=custom))) == ()
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -169,6 +174,7 @@ fields = st.sampled_from(["function_name", "function_version", "aws_request_id",
 @given(values=st.dictionaries(fields, anything | st.builds(lambda value: lambda: value, anything)), custom=anything)
 def test_no_context_raises(values: dict[str, Any], custom: Any) -> None:
     context = SimpleNamespace(**{"client_context": SimpleNamespace(custom=custom), **values})
-    found = facts(context, cold=True)
-    assert all(isinstance(value, (str, bool)) and value != "" for value in found.attributes().values())
-    assert all(isinstance(text, str) for carrier in found.carriers for item in carrier.items() for text in item)
+    attributes, carriers, *names = known(context)
+    assert all(isinstance(value, (str, bool)) and value != "" for value in attributes.values())
+    assert all(isinstance(text, str) for carrier in carriers for item in carrier.items() for text in item)
+    assert all(name is None or (isinstance(name, str) and name) for name in names)

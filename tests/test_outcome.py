@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
 from lambda_otel import traced_handler
-from lambda_otel.outcome import SUCCESS, Outcome, error_type, failed_messages, is_error, message, of_response, status_attributes
+from lambda_otel.outcome import SUCCESS, error_type, failed_messages, is_error, message, of_response, status_attributes
+from lambda_otel.sources import Message
 
 STATUS = "http.response.status_code"
 
@@ -65,7 +66,8 @@ def test_error_type_is_the_code_in_digits() -> None:
 
 @pytest.mark.parametrize("response", [None, "hello", b"x", 7, [], {}, {"body": "x"}, [{"statusCode": 500}]])
 def test_result_without_a_status_code_means_200_only_in_payload_2(response: Any) -> None:
-    assert of_response("http_or_200", response) == Outcome(attributes={STATUS: 200})
+    outcome = of_response("http_or_200", response)
+    assert (outcome.attributes, outcome.error_type) == ({STATUS: 200}, None)
     assert of_response("http", response) == SUCCESS
 
 
@@ -133,7 +135,7 @@ def test_result_without_failures_is_a_success(response: Any) -> None:
 )
 def test_failed_messages_are_counted_once_each(failures: list[Any], count: int) -> None:
     outcome = of_response("batch", {"batchItemFailures": [{"itemIdentifier": item} for item in failures]})
-    assert failed_messages(outcome, ["a", "b", None]) == count
+    assert failed_messages(outcome, [Message(item=item) for item in ("a", "b", None)]) == count
 
 
 # --- Exceptions

@@ -159,7 +159,8 @@ def test_xray_header_that_is_not_sampled_is_no_parent_but_worth_a_link(header: s
     ],
 )
 def test_xray_header_without_a_whole_span_says_nothing(header: str) -> None:
-    assert propagation().extract(({"x-amzn-trace-id": header},)) == Extracted(Context(), None)
+    extracted = propagation().extract(({"x-amzn-trace-id": header},))
+    assert (extracted.context, extracted.span_context, extracted.unsampled) == (Context(), None, None)
 
 
 @settings(max_examples=100, deadline=None)
@@ -204,7 +205,7 @@ def test_propagator_left_out_by_the_user_is_not_read() -> None:
     assert found(propagation("xray").extract((carrier,))) == X
     assert found(propagation("tracecontext").extract((carrier,))) == W3C
     assert not baggage.get_all(propagation("tracecontext").extract((carrier,)).context)
-    assert propagation("none").extract((carrier,)) == Extracted(Context())
+    assert propagation("none").extract((carrier,)).context == Context()
 
 
 @pytest.mark.parametrize("xray", [None, XRAY, UNSAMPLED_XRAY, f"Root=1-{W3C_TRACE[:8]}-{W3C_TRACE[8:]};Parent={W3C_SPAN};Sampled=0"])
@@ -551,8 +552,8 @@ def test_packages_are_not_searched_for_the_propagators_of_lambda(monkeypatch: py
         raise AssertionError("a search of all installed packages costs as much as the handler")
 
     monkeypatch.setattr("importlib.metadata.entry_points", search)
-    assert len(propagation("tracecontext,baggage,xray").propagators) == 3
-    assert len(propagation("none,xray-lambda").propagators) == 1
+    assert found(propagation("tracecontext,baggage,xray").extract(({"x-amzn-trace-id": XRAY},))) == X
+    assert found(propagation("none,xray-lambda").extract(({"x-amzn-trace-id": XRAY},))) == X
     assert logged() == []
 
 

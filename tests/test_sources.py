@@ -21,7 +21,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from lambda_otel import traced_handler, traced_record
 from lambda_otel.sources import SOURCES, UNKNOWN, Batch, EventSource, Message, Trigger, recognize
 from lambda_otel.sources._fields import headers
-from lambda_otel.sources._http import http_trigger, query_from, redact, split_host
+from lambda_otel.sources._http import query_from, redact, request_attributes, split_host
 
 EVENTS = Path(__file__).parent / "events"
 CASES = sorted(path for path in EVENTS.glob("*/*.json") if not path.name.endswith(".expected.json"))
@@ -498,7 +498,7 @@ def test_headers_of_cloudfront_are_joined_the_same_way() -> None:
         "x-forwarded-for": "198.51.100.1,198.51.100.2",
         "host": "last",
     }
-    assert trigger.attributes["client.address"] == "198.51.100.1"
+    assert trigger.attributes()["client.address"] == "198.51.100.1"
 
 
 @pytest.mark.parametrize(
@@ -506,7 +506,7 @@ def test_headers_of_cloudfront_are_joined_the_same_way() -> None:
     [("HTTP/1.1", "1.1"), ("HTTP/1.0", "1.0"), ("HTTP/2.0", "2"), ("HTTP/3.0", "3"), ("HTTP/2", "2"), (None, None), ("HTTP/", None)],
 )
 def test_version_of_the_protocol_is_a_number(protocol: str | None, version: str | None) -> None:
-    attributes = http_trigger(method="GET", protocol=protocol).attributes
+    attributes = request_attributes({}, method="GET", protocol=protocol)
     assert attributes.get("network.protocol.version") == version
 
 
@@ -521,5 +521,5 @@ def test_version_of_the_protocol_is_a_number(protocol: str | None, version: str 
     ],
 )
 def test_client_is_the_first_that_was_forwarded(forwarded: str, address: str) -> None:
-    attributes = http_trigger(client="10.0.0.9", headers={"x-forwarded-for": forwarded}).attributes
+    attributes = request_attributes({"x-forwarded-for": forwarded}, client="10.0.0.9")
     assert attributes["client.address"] == address

@@ -14,10 +14,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, format_span_id, for
 
 from lambda_otel import traced_handler, traced_record
 from lambda_otel.config import Settings, read
-from lambda_otel.invocation import facts
 from lambda_otel.propagation import build
 from lambda_otel.sources import SOURCES, Batch, EventSource, Message, Trigger, recognize
-from lambda_otel.span_builder import SpanPlan, batch_span, invocation_span, message_span
+from lambda_otel.span_builder import SpanPlan, batch_span, invocation_span, message_span, parent_of
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -49,15 +48,16 @@ class Plans:
         settings: Settings = read(environ or {}, {})
         propagation = build(settings)
         _, trigger = recognize(event, sources)
-        self.invocation: SpanPlan = invocation_span(trigger, facts(context, cold=True), settings, propagation)
+        found = parent_of(trigger, context, settings, propagation)
+        self.context = found.context
+        self.invocation: SpanPlan = invocation_span(trigger, context, True, settings, found)
         self.batch: SpanPlan | None = batch_span(trigger.batch, settings, propagation) if trigger.batch else None
         self.messages = [message_span(message, settings, propagation) for message in trigger.batch.messages] if trigger.batch else []
 
     @property
     def parent(self) -> int | None:
         """The number of the parent's context."""
-        assert self.invocation.context is not None
-        return number_of(trace.get_current_span(self.invocation.context).get_span_context())
+        return number_of(trace.get_current_span(self.context).get_span_context())
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -238,8 +238,8 @@ def test_unsampled_xray_is_a_link_and_gives_way_to_the_next_carrier() -> None:
 
 
 def test_baggage_of_the_parent_is_in_its_context() -> None:
-    plan = Plans(rest("GET", traceparent=traceparent(1), baggage="user=7")).invocation
-    assert baggage.get_all(plan.context) == {"user": "7"}
+    plans = Plans(rest("GET", traceparent=traceparent(1), baggage="user=7"))
+    assert baggage.get_all(plans.context) == {"user": "7"}
 
 
 KEY = {"LAMBDA_OTEL_CONTEXT_KEY": "_context"}
@@ -275,7 +275,7 @@ def test_message_is_the_parent_where_it_is_the_only_one_or_the_user_says_so(
 def test_batch_span_of_one_queue() -> None:
     plan = Plans(sqs(1, None, 2)).batch
     assert plan
-    assert (plan.name, plan.kind, plan.context) == ("process orders", SpanKind.CONSUMER, None)
+    assert (plan.name, plan.kind) == ("process orders", SpanKind.CONSUMER)
     assert plan.attributes == {
         "messaging.system": "aws_sqs",
         "messaging.operation.name": "process",
@@ -380,18 +380,18 @@ def test_ten_thousand_links_are_capped_and_those_left_out_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "links", "left_out"), [("0", [], 4), ("3", [1, 2, 3], 1), ("4", [1, 2, 3, 4], None), ("5", [1, 2, 3, 4], None)]
+    ("limit", "links", "left_out"), [("0", [], 5), ("3", [1, 2, 3], 1), ("4", [1, 2, 3, 4], None), ("5", [1, 2, 3, 4], None)]
 )
 def test_limit_of_links_is_obeyed(limit: str, links: list[int], left_out: int | None) -> None:
     plans = Plans(sqs(1, 2, None, 3, 4), {"OTEL_SPAN_LINK_COUNT_LIMIT": limit})
     assert (plans.links, plans.attributes.get("lambda_otel.links.left_out")) == (links, left_out)
 
 
-def test_messages_that_carry_no_context_are_not_links_left_out() -> None:
+def test_messages_that_carry_no_context_do_not_count_towards_the_limit() -> None:
     unrelated = sqs(None, None, messageAttributes={"color": {"stringValue": "red"}})["Records"]
-    plans = Plans({"Records": sqs(1, 2)["Records"] + unrelated}, {"OTEL_SPAN_LINK_COUNT_LIMIT": "2"})
+    plans = Plans({"Records": sqs(1)["Records"] + unrelated + sqs(2, 3)["Records"]}, {"OTEL_SPAN_LINK_COUNT_LIMIT": "2"})
     assert plans.links == [1, 2]
-    assert "lambda_otel.links.left_out" not in plans.attributes
+    assert plans.attributes["lambda_otel.links.left_out"] == 1
 
 
 def test_links_of_a_large_batch_are_those_that_the_sdk_keeps(spans: Any, lambda_context: Any) -> None:
@@ -419,7 +419,8 @@ def test_message_span_stands_for_its_message_alone() -> None:
 
 def test_message_without_anything_is_processed_somewhere() -> None:
     settings = read({}, {})
-    assert message_span(Message(), settings, build(settings)) == SpanPlan("process", SpanKind.CONSUMER, {})
+    plan = message_span(Message(), settings, build(settings))
+    assert (plan.name, plan.kind, plan.attributes, plan.links) == ("process", SpanKind.CONSUMER, {}, ())
 
 
 # --- What is recorded only when it is named

@@ -142,7 +142,7 @@ def _matches_anything(event: Any) -> bool:
 UNKNOWN = EventSource("unknown", _matches_anything, _describe_unknown, event_type=object)
 
 
-def recognize(event: object, sources: Iterable[EventSource] = SOURCES) -> tuple[EventSource, Trigger]:
+def recognize(event: Any, sources: Iterable[EventSource] = SOURCES) -> tuple[EventSource, Trigger]:
     """The source of an event and what the event says; `UNKNOWN` when no source matches.
 
     Args:
@@ -151,7 +151,7 @@ def recognize(event: object, sources: Iterable[EventSource] = SOURCES) -> tuple[
     """
     for source in (*sources, UNKNOWN):
         try:
-            if isinstance(event, source.event_type) and source.matches(event):
+            if isinstance(event, source.event_type) and (source.key is None or source.key in event) and source.matches(event):
                 return source, source.describe(event)
         except Exception as error:
             if source.name not in _reported:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -42,6 +42,29 @@ class Message(NamedTuple):
     payload: Mapping[str, Any] | None = None
 
 
+class Messages(Sequence[Message]):
+    """The messages of an event that can hold ten thousand, each described only when it is asked for.
+
+    Args:
+        records: Of the event.
+        describe: Makes a message of one of them.
+    """
+
+    def __init__(self, records: Sequence[Any], describe: Callable[[Any], Message]) -> None:
+        self._records = tuple(records)  # the handler may take them out of the event
+        self._describe = describe
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Message]:
+        return map(self._describe, self._records)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._records[index]
+        return Messages(found, self._describe) if isinstance(index, slice) else self._describe(found)
+
+
 class Batch(NamedTuple):
     """The messages of one event, which become one CONSUMER span.
 
@@ -49,11 +72,13 @@ class Batch(NamedTuple):
         system: `messaging.system`.
         messages: In the order of the event.
         single: True when the source delivers exactly one message by contract (SNS, EventBridge): its context may be the parent.
+        uniform: True when it is known without looking at each of them that all messages come from the same destination.
     """
 
     system: str
-    messages: tuple[Message, ...]
+    messages: Sequence[Message]
     single: bool = False
+    uniform: bool = False
 
 
 class Trigger(NamedTuple):
@@ -61,8 +86,8 @@ class Trigger(NamedTuple):
 
     Attributes:
         faas_trigger: `faas.trigger`: `http`, `pubsub`, `datasource`, `timer` or `other`.
-        name: Span name; None for the function's name.
-        attributes: Attributes of the invocation span.
+        name: Span name; None for `METHOD /route` of the attributes, or else the function's name.
+        attributes: Attributes of the invocation span, or what makes them, which is called only for a span that is recorded.
         opt_in: Attributes that are recorded only when a user asks for them by name.
         headers: Request headers with lower-case names, recorded only when asked for by name.
         carriers: Where the parent's context may be, first valid one wins. Keys in lower case.
@@ -74,7 +99,7 @@ class Trigger(NamedTuple):
 
     faas_trigger: str = semconv.TRIGGER_OTHER
     name: str | None = None
-    attributes: Attributes = NOTHING
+    attributes: Attributes | Callable[[], Attributes] = NOTHING
     opt_in: Attributes = NOTHING
     headers: Carrier = NOTHING
     carriers: tuple[Carrier, ...] = ()
@@ -92,9 +117,10 @@ class EventSource:
         describe: The event as a `Trigger`. Called only after `matches`.
         message: One record of the event as a `Message`, None when it is not a record of this source. Only for sources with records.
         event_type: The Python type of the event: `dict` nearly always.
+        key: A key that every event of this kind has; `matches` is not asked about events without it.
     """
 
-    __slots__ = ("describe", "event_type", "matches", "message", "name")
+    __slots__ = ("describe", "event_type", "key", "matches", "message", "name")
 
     def __init__(
         self,
@@ -103,12 +129,14 @@ class EventSource:
         describe: Callable[[Any], Trigger],
         message: Callable[[Any], Message | None] | None = None,
         event_type: type = dict,
+        key: str | None = None,
     ) -> None:
         self.name = name
         self.matches = matches
         self.describe = describe
         self.message = message
         self.event_type = event_type
+        self.key = key
 
     def __repr__(self) -> str:
         return f"EventSource({self.name!r})"

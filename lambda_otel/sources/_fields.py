@@ -56,7 +56,10 @@ def headers(event: Event) -> dict[str, str]:
     """The request headers, names in lower case, of `headers` and `multiValueHeaders`."""
     flat: dict[str, str] = {}
     for name, value in mapping(event.get("headers")).items():
-        _add_header(flat, name, value)
+        if type(name) is str and type(value) is str:
+            flat[name.lower()] = value
+        else:
+            _add_header(flat, name, value)
     for name, value in mapping(event.get("multiValueHeaders")).items():
         key = name.lower() if isinstance(name, str) else ""
         if key not in flat or key in _LISTS:
@@ -99,6 +102,15 @@ def iso_time(seconds: object) -> str | None:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(seconds)))
     except (OverflowError, OSError, ValueError):
         return None
+
+
+def same_field(found: list[Any], name: str) -> bool:
+    """True if all records are dicts and have the same value in this field."""
+    try:
+        values = [record[name] for record in found]
+    except (KeyError, TypeError):
+        return False
+    return values.count(values[0]) == len(values) if values else False
 
 
 def same(values: list[str | None]) -> str | None:

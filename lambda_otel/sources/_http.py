@@ -5,11 +5,12 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 from urllib.parse import quote_plus
 
 from .. import semconv
-from ._base import NOTHING, Answer, Attributes, AttributeValue, Carrier, Trigger
+from ._base import Answer, Attributes, AttributeValue, Carrier, Trigger
 from ._fields import Event, mapping, text
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
@@ -19,7 +20,25 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 
-def http_trigger(
+def http_trigger(headers: Carrier, attributes: Callable[[Carrier], Attributes], answer: Answer = "http") -> Trigger:
+    """The trigger of an HTTP request; its headers are the carrier of the trace context.
+
+    Args:
+        headers: Of the request, with lower-case names.
+        attributes: Makes the attributes, with `request_attributes`.
+        answer: How the handler's result is read.
+    """
+    return Trigger(
+        faas_trigger=semconv.TRIGGER_HTTP,
+        attributes=lambda: attributes(headers),
+        headers=headers,
+        carriers=(headers,) if headers else (),
+        answer=answer,
+    )
+
+
+def request_attributes(
+    headers: Carrier,
     *,
     method: str | None = None,
     path: str | None = None,
@@ -30,10 +49,8 @@ def http_trigger(
     client: str | None = None,
     user_agent: str | None = None,
     protocol: str | None = None,
-    headers: Carrier = NOTHING,
-    answer: Answer = "http",
-) -> Trigger:
-    """The trigger of an HTTP request, of the parts that an event holds; its headers are the carrier of the trace context."""
+) -> Attributes:
+    """The attributes of an HTTP request, of its headers and the other parts that an event holds."""
     server, port = split_host(_first(headers.get("x-forwarded-host")) or headers.get("host") or host)
     is_known = method in KNOWN_METHODS
     found: dict[str, AttributeValue | None] = {
@@ -49,15 +66,7 @@ def http_trigger(
         semconv.SERVER_ADDRESS: server,
         semconv.SERVER_PORT: port,
     }
-    attributes = {key: value for key, value in found.items() if value not in (None, "")}
-    return Trigger(
-        faas_trigger=semconv.TRIGGER_HTTP,
-        name=span_name(attributes),
-        attributes=attributes,
-        headers=headers,
-        carriers=(headers,) if headers else (),
-        answer=answer,
-    )
+    return {key: value for key, value in found.items() if value not in (None, "")}
 
 
 def span_name(attributes: Attributes) -> str | None:

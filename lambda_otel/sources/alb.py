@@ -5,9 +5,9 @@ Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lamb
 
 from __future__ import annotations
 
-from ._base import EventSource, Trigger
+from ._base import Attributes, Carrier, EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import http_trigger, query_of
+from ._http import http_trigger, query_of, request_attributes
 
 
 def _matches(event: Event) -> bool:
@@ -15,13 +15,17 @@ def _matches(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    return http_trigger(
+    return http_trigger(headers(event), lambda found: _attributes(event, found))
+
+
+def _attributes(event: Event, found: Carrier) -> Attributes:
+    return request_attributes(
+        found,
         method=text(event.get("httpMethod")),
         path=text(event.get("path")),
         query=query_of(event, encoded=True),
         scheme="http",
-        headers=headers(event),
     )
 
 
-ALB = EventSource("alb", _matches, _describe)
+ALB = EventSource("alb", _matches, _describe, key="requestContext")

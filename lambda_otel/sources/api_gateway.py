@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 
 from __future__ import annotations
 
-from ._base import EventSource, Trigger
+from ._base import Attributes, Carrier, EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import domain_of, http_trigger, query_of
+from ._http import domain_of, http_trigger, query_of, request_attributes
 
 
 def is_payload_1(event: Event) -> bool:
@@ -25,9 +25,14 @@ def _matches_http_v1(event: Event) -> bool:
 
 
 def _describe_v1(event: Event) -> Trigger:
+    return http_trigger(headers(event), lambda found: _attributes_v1(event, found))
+
+
+def _attributes_v1(event: Event, found: Carrier) -> Attributes:
     context = mapping(event["requestContext"])
     identity = mapping(context.get("identity"))
-    return http_trigger(
+    return request_attributes(
+        found,
         method=text(event["httpMethod"]),
         path=text(event.get("path")),
         query=query_of(event),
@@ -36,7 +41,6 @@ def _describe_v1(event: Event) -> Trigger:
         client=text(identity.get("sourceIp")),
         user_agent=text(identity.get("userAgent")),
         protocol=text(context.get("protocol")),
-        headers=headers(event),
     )
 
 
@@ -50,11 +54,12 @@ def is_payload_2(event: Event) -> bool:
     return isinstance(mapping(mapping(event.get("requestContext")).get("http")).get("method"), str)
 
 
-def trigger_v2(event: Event, route: str | None) -> Trigger:
-    """The trigger of a payload in format 2.0, where a result without a status code is one of 200."""
+def attributes_v2(event: Event, found: Carrier, route: str | None) -> Attributes:
+    """The attributes of a payload in format 2.0."""
     context = mapping(event["requestContext"])
     http = mapping(context["http"])
-    return http_trigger(
+    return request_attributes(
+        found,
         method=text(http["method"]),
         path=text(event.get("rawPath")),
         query=text(event.get("rawQueryString")),
@@ -63,16 +68,18 @@ def trigger_v2(event: Event, route: str | None) -> Trigger:
         client=text(http.get("sourceIp")),
         user_agent=text(http.get("userAgent")),
         protocol=text(http.get("protocol")),
-        headers=headers(event),
-        answer="http_or_200",
     )
 
 
 def _describe_v2(event: Event) -> Trigger:
+    return http_trigger(headers(event), lambda found: attributes_v2(event, found, _route_v2(event)), answer="http_or_200")
+
+
+def _route_v2(event: Event) -> str | None:
     _, _, route = (text(event.get("routeKey")) or "").partition(" ")
-    return trigger_v2(event, _route(route))
+    return _route(route)
 
 
-API_GATEWAY_REST = EventSource("api_gateway_rest", _matches_rest, _describe_v1)
-HTTP_API_V1 = EventSource("http_api_v1", _matches_http_v1, _describe_v1)
-HTTP_API_V2 = EventSource("http_api_v2", is_payload_2, _describe_v2)
+API_GATEWAY_REST = EventSource("api_gateway_rest", _matches_rest, _describe_v1, key="requestContext")
+HTTP_API_V1 = EventSource("http_api_v1", _matches_http_v1, _describe_v1, key="requestContext")
+HTTP_API_V2 = EventSource("http_api_v2", is_payload_2, _describe_v2, key="requestContext")

@@ -50,5 +50,5 @@ def _describe_batch(event: list[Any]) -> Trigger:
 
 
 APPSYNC_BATCH = EventSource("appsync_batch", _matches_batch, _describe_batch, event_type=list)
-APPSYNC_EVENTS = EventSource("appsync_events", _matches_events, _describe)
+APPSYNC_EVENTS = EventSource("appsync_events", _matches_events, _describe, key="info")
 APPSYNC_RESOLVER = EventSource("appsync_resolver", _matches_resolver, _describe)

@@ -52,9 +52,9 @@ def _describe_appsync(event: Event) -> Trigger:
     return Trigger(carriers=carrier(headers({"headers": event.get("requestHeaders")})))
 
 
-AUTHORIZER_REST_TOKEN = EventSource("authorizer_rest_token", _is_token, _describe_token)
-AUTHORIZER_HTTP_V2 = EventSource("authorizer_http_v2", _is_http_v2, _describe_request)
-AUTHORIZER_HTTP_V1 = EventSource("authorizer_http_v1", _is_http_v1, _describe_request)
-AUTHORIZER_WEBSOCKET = EventSource("authorizer_websocket", _is_websocket, _describe_request)
-AUTHORIZER_REST_REQUEST = EventSource("authorizer_rest_request", _is_request, _describe_request)
-AUTHORIZER_APPSYNC = EventSource("authorizer_appsync", _is_appsync, _describe_appsync)
+AUTHORIZER_REST_TOKEN = EventSource("authorizer_rest_token", _is_token, _describe_token, key="type")
+AUTHORIZER_HTTP_V2 = EventSource("authorizer_http_v2", _is_http_v2, _describe_request, key="type")
+AUTHORIZER_HTTP_V1 = EventSource("authorizer_http_v1", _is_http_v1, _describe_request, key="type")
+AUTHORIZER_WEBSOCKET = EventSource("authorizer_websocket", _is_websocket, _describe_request, key="type")
+AUTHORIZER_REST_REQUEST = EventSource("authorizer_rest_request", _is_request, _describe_request, key="type")
+AUTHORIZER_APPSYNC = EventSource("authorizer_appsync", _is_appsync, _describe_appsync, key="authorizationToken")

@@ -54,4 +54,4 @@ def _attributes(change: Event) -> Attributes:
     return {**found, semconv.FAAS_DOCUMENT_NAME: collection} if collection else found
 
 
-DOCUMENTDB = EventSource("documentdb", _matches, _describe, _one)
+DOCUMENTDB = EventSource("documentdb", _matches, _describe, _one, key="eventSource")

@@ -54,4 +54,4 @@ def _table(arn: object) -> str | None:
     return resource.removeprefix("table/").partition("/")[0] or None if resource.startswith("table/") else None
 
 
-DYNAMODB = EventSource("dynamodb", _matches, _describe, _one)
+DYNAMODB = EventSource("dynamodb", _matches, _describe, _one, key="Records")

@@ -32,5 +32,5 @@ def _describe_scheduled(event: Event) -> Trigger:
     return Trigger(faas_trigger=semconv.TRIGGER_TIMER, attributes=attributes)
 
 
-EVENTBRIDGE = EventSource("eventbridge", is_event, _describe)
-SCHEDULED = EventSource("scheduled", _is_scheduled, _describe_scheduled)
+EVENTBRIDGE = EventSource("eventbridge", is_event, _describe, key="detail-type")
+SCHEDULED = EventSource("scheduled", _is_scheduled, _describe_scheduled, key="detail-type")

@@ -6,9 +6,9 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-p
 from __future__ import annotations
 
 from ._base import EventSource, Trigger
-from ._fields import Event, mapping
-from ._http import domain_of
-from .api_gateway import is_payload_2, trigger_v2
+from ._fields import Event, headers, mapping
+from ._http import domain_of, http_trigger
+from .api_gateway import attributes_v2, is_payload_2
 
 
 def _matches(event: Event) -> bool:
@@ -16,7 +16,7 @@ def _matches(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    return trigger_v2(event, route=None)
+    return http_trigger(headers(event), lambda found: attributes_v2(event, found, route=None), answer="http_or_200")
 
 
-FUNCTION_URL = EventSource("function_url", _matches, _describe)
+FUNCTION_URL = EventSource("function_url", _matches, _describe, key="requestContext")

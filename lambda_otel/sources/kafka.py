@@ -72,5 +72,5 @@ def _carriers(headers: object) -> tuple[Carrier, ...]:
     return (found,) if found else ()
 
 
-KAFKA_MSK = EventSource("kafka_msk", _is_msk, _describe, _one)
-KAFKA_SELF_MANAGED = EventSource("kafka_self_managed", _is_self_managed, _describe, _one)
+KAFKA_MSK = EventSource("kafka_msk", _is_msk, _describe, _one, key="eventSource")
+KAFKA_SELF_MANAGED = EventSource("kafka_self_managed", _is_self_managed, _describe, _one, key="eventSource")

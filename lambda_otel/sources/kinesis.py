@@ -62,4 +62,4 @@ def _where(stream: str | None, event_id: str | None) -> Attributes:
     return where
 
 
-KINESIS = EventSource("kinesis", _matches, _describe, _one)
+KINESIS = EventSource("kinesis", _matches, _describe, _one, key="Records")

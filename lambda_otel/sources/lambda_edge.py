@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from ._base import EventSource, Trigger
+from ._base import Attributes, Carrier, EventSource, Trigger
 from ._fields import Event, first_record, headers, mapping, text
-from ._http import http_trigger
+from ._http import http_trigger, request_attributes
 
 
 def _matches(event: Event) -> bool:
@@ -19,12 +19,16 @@ def _matches(event: Event) -> bool:
 
 def _describe(event: Event) -> Trigger:
     request = mapping(mapping(first_record(event)["cf"]).get("request"))
-    return http_trigger(
+    return http_trigger(_headers(request), lambda found: _attributes(request, found))
+
+
+def _attributes(request: Event, found: Carrier) -> Attributes:
+    return request_attributes(
+        found,
         method=text(request.get("method")),
         path=text(request.get("uri")),
         query=text(request.get("querystring")),
         client=text(request.get("clientIp")),
-        headers=_headers(request),
     )
 
 
@@ -38,4 +42,4 @@ def _headers(request: Event) -> dict[str, str]:
     return headers({"headers": lists})
 
 
-LAMBDA_EDGE = EventSource("lambda_edge", _matches, _describe)
+LAMBDA_EDGE = EventSource("lambda_edge", _matches, _describe, key="Records")

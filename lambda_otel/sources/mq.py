@@ -84,5 +84,5 @@ def _rabbitmq_carriers(headers: object) -> tuple[Carrier, ...]:
     return (found,) if found else ()
 
 
-ACTIVEMQ = EventSource("activemq", _is_activemq, _describe_activemq, _one_activemq)
-RABBITMQ = EventSource("rabbitmq", _is_rabbitmq, _describe_rabbitmq, _one_rabbitmq)
+ACTIVEMQ = EventSource("activemq", _is_activemq, _describe_activemq, _one_activemq, key="eventSource")
+RABBITMQ = EventSource("rabbitmq", _is_rabbitmq, _describe_rabbitmq, _one_rabbitmq, key="eventSource")

@@ -92,6 +92,6 @@ def _describe_object_lambda(event: Event) -> Trigger:
     return Trigger()
 
 
-S3 = EventSource("s3", _matches, _describe, _one)
-S3_BATCH = EventSource("s3_batch", _is_batch_job, _describe_batch_job)
-S3_OBJECT_LAMBDA = EventSource("s3_object_lambda", _is_object_lambda, _describe_object_lambda)
+S3 = EventSource("s3", _matches, _describe, _one, key="Records")
+S3_BATCH = EventSource("s3_batch", _is_batch_job, _describe_batch_job, key="tasks")
+S3_OBJECT_LAMBDA = EventSource("s3_object_lambda", _is_object_lambda, _describe_object_lambda, key="userRequest")

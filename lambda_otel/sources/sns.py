@@ -63,4 +63,4 @@ def attribute_carrier(attributes: object, value_key: str) -> tuple[Carrier, ...]
     return (found,) if found else ()
 
 
-SNS = EventSource("sns", _matches, _describe, _one)
+SNS = EventSource("sns", _matches, _describe, _one, key="Records")

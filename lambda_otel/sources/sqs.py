@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from .. import semconv
-from ._base import NOTHING, Attributes, Batch, Carrier, EventSource, Message, Trigger
-from ._fields import Event, first_record, mapping, records, text
+from ._base import NOTHING, Attributes, Batch, Carrier, EventSource, Message, Messages, Trigger
+from ._fields import Event, first_record, mapping, records, same_field, text
 from .eventbridge import is_event as is_eventbridge
 from .sns import attribute_carrier
 
@@ -26,24 +26,30 @@ def is_record(record: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    messages = tuple(_message(mapping(record)) for record in records(event))
-    return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, batch=Batch(semconv.SYSTEM_SQS, messages), answer="batch")
+    found = records(event)
+    batch = Batch(semconv.SYSTEM_SQS, Messages(found, _message), uniform=same_field(found, "eventSourceARN"))
+    return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, batch=batch, answer="batch")
 
 
 def _one(record: Any) -> Message | None:
     return _message(record) if is_record(mapping(record)) else None
 
 
-def _message(record: Event) -> Message:
+def _message(found: object) -> Message:
+    record = mapping(found)
     arn = record.get("eventSourceARN")
     destination, where = _queue(arn) if isinstance(arn, str) else (None, NOTHING)
     identifier = text(record.get("messageId"))
     body = _json_body(record.get("body"))
-    found = carriers(record, body)
-    # By position: an event can hold ten thousand of these.
-    if body and is_eventbridge(body):
-        return Message(semconv.SYSTEM_SQS, identifier, destination, identifier, where, NOTHING, NOTHING, found, mapping(body.get("detail")))
-    return Message(semconv.SYSTEM_SQS, identifier, destination, identifier, where, NOTHING, NOTHING, found)
+    return Message(
+        system=semconv.SYSTEM_SQS,
+        id=identifier,
+        destination=destination,
+        item=identifier,
+        where=where,
+        carriers=carriers(record, body),
+        payload=mapping(body.get("detail")) if body and is_eventbridge(body) else None,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -81,4 +87,4 @@ def _json_body(body: object) -> Event:
         return NOTHING
 
 
-SQS = EventSource("sqs", _matches, _describe, _one)
+SQS = EventSource("sqs", _matches, _describe, _one, key="Records")

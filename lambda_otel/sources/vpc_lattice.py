@@ -5,9 +5,9 @@ Source: https://docs.aws.amazon.com/vpc-lattice/latest/ug/lambda-functions.html
 
 from __future__ import annotations
 
-from ._base import EventSource, Trigger
+from ._base import Attributes, Carrier, EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import http_trigger, query_from
+from ._http import http_trigger, query_from, request_attributes
 
 
 def _matches_v2(event: Event) -> bool:
@@ -28,14 +28,13 @@ def _describe_v1(event: Event) -> Trigger:
 
 
 def _trigger(event: Event, target: str | None, parameters: Event) -> Trigger:
+    return http_trigger(headers(event), lambda found: _attributes(event, found, target, parameters))
+
+
+def _attributes(event: Event, found: Carrier, target: str | None, parameters: Event) -> Attributes:
     path, _, query = (target or "").partition("?")
-    return http_trigger(
-        method=text(event.get("method")),
-        path=path or None,
-        query=query or query_from(parameters),
-        headers=headers(event),
-    )
+    return request_attributes(found, method=text(event.get("method")), path=path or None, query=query or query_from(parameters))
 
 
-VPC_LATTICE_V1 = EventSource("vpc_lattice_v1", _matches_v1, _describe_v1)
-VPC_LATTICE_V2 = EventSource("vpc_lattice_v2", _matches_v2, _describe_v2)
+VPC_LATTICE_V1 = EventSource("vpc_lattice_v1", _matches_v1, _describe_v1, key="raw_path")
+VPC_LATTICE_V2 = EventSource("vpc_lattice_v2", _matches_v2, _describe_v2, key="requestContext")

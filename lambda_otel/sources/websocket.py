@@ -5,9 +5,9 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-
 
 from __future__ import annotations
 
-from ._base import EventSource, Trigger
+from ._base import Attributes, Carrier, EventSource, Trigger
 from ._fields import Event, headers, mapping, text
-from ._http import domain_of, http_trigger
+from ._http import domain_of, http_trigger, request_attributes
 
 
 def _matches(event: Event) -> bool:
@@ -19,14 +19,18 @@ def _describe(event: Event) -> Trigger:
     context = mapping(event["requestContext"])
     if context["eventType"] != "CONNECT":
         return Trigger()
+    return http_trigger(headers(event), lambda found: _attributes(context, found))
+
+
+def _attributes(context: Event, found: Carrier) -> Attributes:
     identity = mapping(context.get("identity"))
-    return http_trigger(
+    return request_attributes(
+        found,
         scheme=None,
         host=domain_of(context),
         client=text(identity.get("sourceIp")),
         user_agent=text(identity.get("userAgent")),
-        headers=headers(event),
     )
 
 
-WEBSOCKET = EventSource("websocket", _matches, _describe)
+WEBSOCKET = EventSource("websocket", _matches, _describe, key="requestContext")
