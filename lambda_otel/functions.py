@@ -97,8 +97,9 @@ def is_method(function: Callable[..., Any]) -> bool:
 
 def argument_names(function: Callable[..., Any]) -> list[str]:
     """The arguments that a function names, in order, without `self` or `cls`."""
-    parameters = list(parameters_of(function).values())[is_method(function) :]
-    return [parameter.name for parameter in parameters if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+    parameters = parameters_of(function).values()
+    named = [parameter.name for parameter in parameters if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+    return named[1:] if named[:1] in (["self"], ["cls"]) else named
 
 
 def captured(wanted: Sequence[Argument], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, AttributeValue]:

@@ -35,18 +35,19 @@ class Reader:
 
     def choose(self, key: str, name: str, default: _T, parse: Callable[[str], _T], *fallbacks: str) -> _T:
         """The override, else the parsed variable, else the default. An override that is text is parsed as a variable is."""
-        given = self.overrides.get(key)
-        if given is not None and not isinstance(given, str):
-            return cast("_T", given)
-        found = [(f"configure({key}=...)", given), *((variable, self.text(variable)) for variable in (name, *fallbacks))]
-        for source, value in found:
-            if value is not None:
-                try:
-                    return parse(value)
-                except (ValueError, OverflowError) as error:
-                    self.problems.append(f"{source}: {error}, using {default!r}")
-                    return default
-        return default
+        source, value = f"configure({key}=...)", self.overrides.get(key)
+        for variable in (name, *fallbacks):
+            if value is None:
+                source, value = variable, self.text(variable)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            return cast("_T", value)
+        try:
+            return parse(value)
+        except (ValueError, OverflowError) as error:
+            self.problems.append(f"{source}: {error}, using {default!r}")
+            return default
 
 
 def names(value: str) -> tuple[str, ...]:
