@@ -142,17 +142,18 @@ def _matches_anything(event: Any) -> bool:
 UNKNOWN = EventSource("unknown", _matches_anything, _describe_unknown, event_type=object)
 
 
-def recognize(event: Any, sources: Iterable[EventSource] = SOURCES) -> tuple[EventSource, Trigger]:
+def recognize(event: object, sources: Iterable[EventSource] = SOURCES) -> tuple[EventSource, Trigger]:
     """The source of an event and what the event says; `UNKNOWN` when no source matches.
 
     Args:
         event: What Lambda handed to the handler.
         sources: Tried in order. One that raises is skipped and logged once.
     """
+    found: Any = event
     for source in (*sources, UNKNOWN):
         try:
-            if isinstance(event, source.event_type) and (source.key is None or source.key in event) and source.matches(event):
-                return source, source.describe(event)
+            if isinstance(found, source.event_type) and (source.key is None or source.key in found) and source.matches(found):
+                return source, source.describe(found)
         except Exception as error:
             if source.name not in _reported:
                 _reported.add(source.name)
