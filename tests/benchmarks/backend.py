@@ -1,16 +1,21 @@
 """A backend for traces in a process of its own: HTTP on TCP and datagrams on the same port, well or in trouble, with a count.
 
-Run: python backend.py [MODE]; prints its port. A GET of `/counts` answers how many requests, their bytes, connections and datagrams.
+Run: python backend.py [MODE]; prints its port. A GET of `/counts` answers how many requests, their bytes, connections and datagrams,
+and how many inner spans were in them where they hold OTLP.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
-MODES = ("ok", "hang", "503", "503 + Retry-After", "slow", "drip")
+MODES = ("ok", "50 ms", "hang", "503", "503 + Retry-After", "slow", "drip")
+DELAYS = {"50 ms": 0.05, "slow": 10.0}
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n"
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 ASKS_TO_WAIT = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n"
@@ -21,7 +26,7 @@ class Backend:
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
-        self.counts = {"requests": 0, "bytes": 0, "connections": 0, "datagrams": 0}
+        self.counts = {"requests": 0, "bytes": 0, "connections": 0, "datagrams": 0, "spans": 0}
         self.tcp = socket.create_server(("127.0.0.1", 0))
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.port: int = self.tcp.getsockname()[1]
@@ -40,6 +45,7 @@ class Backend:
             content = self.udp.recv(65536)
             self.counts["datagrams"] += 1
             self.counts["bytes"] += len(content)
+            self.counts["spans"] += count_inner(base64.b64decode(content.partition(b"T1S")[2]))
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:
@@ -52,6 +58,7 @@ class Backend:
                 self.counts["connections"] += not counted
                 self.counts["requests"] += 1
                 self.counts["bytes"] += len(body)
+                self.counts["spans"] += count_inner(gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body)
                 counted = True
                 self._answer(connection)
 
@@ -63,7 +70,7 @@ class Backend:
                 connection.sendall(OK[index : index + 1])
                 time.sleep(2)
         else:
-            time.sleep(10 if self.mode == "slow" else 0)
+            time.sleep(DELAYS.get(self.mode, 0))
             connection.sendall({"503": UNAVAILABLE, "503 + Retry-After": ASKS_TO_WAIT}.get(self.mode, OK))
 
 
@@ -93,6 +100,44 @@ def read_body(connection: socket.socket, head: bytes, begun: bytes) -> bytes:
         parts.append(received)
         size += len(received)
     return b"".join(parts)
+
+
+def count_inner(export: bytes) -> int:
+    """How many spans named `inner` a request of OTLP holds; none in what is something else."""
+    try:
+        scopes = (scope for resource in parts(export, 1) for scope in parts(resource, 2))
+        return sum(b"inner" in parts(span, 5) for scope in scopes for span in parts(scope, 2))
+    except (IndexError, KeyError):
+        return 0
+
+
+def parts(message: bytes, number: int) -> list[bytes]:
+    """The fields of a protobuf message with this number that have a length."""
+    return [content for found, content in fields(message) if found == number]
+
+
+def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """All fields of a protobuf message that have a length; https://protobuf.dev/programming-guides/encoding/."""
+    at = 0
+    while at < len(message):
+        tag, at = varint(message, at)
+        if tag & 7 == 0:
+            _, at = varint(message, at)
+            continue
+        size, at = varint(message, at) if tag & 7 == 2 else ({1: 8, 5: 4}[tag & 7], at)
+        if tag & 7 == 2:
+            yield tag >> 3, message[at : at + size]
+        at += size
+
+
+def varint(message: bytes, at: int) -> tuple[int, int]:
+    """The number that begins here, and where it ends."""
+    found = shift = 0
+    while True:
+        byte = message[at]
+        found, shift, at = found | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128:
+            return found, at
 
 
 def as_answer(content: bytes) -> bytes:

@@ -3,72 +3,61 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import instructions
 from environments import Environment
 from process import backend, probe
-from report import NOTHING, Table, median, ratio
-from rounds import Figures, interleaved
-
-VARIANTS: Mapping[str, Mapping[str, str]] = {"": {}, " with boto3": {"WITH_BOTO3": "1"}}
+from report import Table, median, ratio
+from rounds import Figures, interleaved, merged, side_by_side
 
 NOTE = (
     "Fresh process with awslambdaric imported first; what is added to a function without tracing, as a multiple of what the SDK set up by "
     "hand adds. `boto3`: imported before as well. `no .pyc`: nothing that is imported has been compiled before, the standard library "
-    "included. The layers start two interpreters, which both count."
+    "included. The layers start two interpreters, which both count. `MiB`: memory at most, `modules`: those loaded, the function's own and "
+    "Lambda's included."
 )
-_VARIANTS = ("boto3", "no .pyc", "boto3, no .pyc")
-COLUMNS = ("system", "instructions", *_VARIANTS, "CPU time", *_VARIANTS, "MiB", "modules")
+VARIANTS = ("", "boto3", "no .pyc", "boto3, no .pyc")
+INSTRUCTIONS, TIME = "cold start, instructions", "cold start, CPU time"
+PEAK, MODULES = "cold start, MiB", "cold start, modules"
 
 
-def measure(environments: Sequence[Environment], *, quick: bool) -> list[Table]:
+def measure(environments: Sequence[Environment], *, quick: bool) -> Figures:
+    """Instructions once, times in rounds."""
+    counted = side_by_side(environments, count) if instructions.available() else {}
+    return merged(counted, interleaved(environments, 5 if quick else 11, spend))
+
+
+def tables(systems: Sequence[str], figures: Figures) -> list[Table]:
     """One table, of all systems and variants."""
-    counted = interleaved(environments, 1, count) if instructions.available() else {}
-    spent = interleaved(environments, 3 if quick else 11, spend)
-    names = [environment.system.name for environment in environments]
-    return [Table("Cold start", NOTE, COLUMNS, [row(name, counted, spent) for name in names if name != "no tracing"])]
+    keys = [key(what, variant) for what in (INSTRUCTIONS, TIME) for variant in VARIANTS]
+    rows = [
+        [name, *(ratio(figures, name, key) for key in keys), median(figures, name, PEAK), median(figures, name, MODULES)]
+        for name in systems
+    ]
+    return [Table("Cold start", NOTE, ("system", "instructions", *VARIANTS[1:], "CPU time", *VARIANTS[1:], "MiB", "modules"), rows)]
 
 
-def row(name: str, counted: Figures, spent: Figures) -> list[str]:
-    """The row of one system."""
-    keys = [compiled + variant for compiled in ("", "no .pyc") for variant in VARIANTS]
-    cells = [compare(figures, name, key) for figures in (counted, spent) for key in keys]
-    found = spent.get(name, {})
-    return [name, *cells, median(found.get("peak")), median(found.get("modules"))]
-
-
-def compare(figures: Figures, name: str, key: str) -> str:
-    """The ratio to the base of what is added to the bare function."""
-    if not figures:
-        return NOTHING
-    return ratio(figures[name].get(key), figures["SDK by hand"].get(key), figures["no tracing"].get(key, ()))
+def key(what: str, variant: str) -> str:
+    """The name of a figure."""
+    return f"{what}, {variant}" if variant else what
 
 
 def count(environment: Environment) -> dict[str, float]:
     """Instructions, for each variant."""
-    with backend() as there, tempfile.TemporaryDirectory() as empty:
-        return {
-            name: instructions.count(environment, "cold", variables={**there.variables, **variables})
-            for name, variables in variants(empty).items()
-        }
+    return {key(INSTRUCTIONS, variant): instructions.count(environment, "cold", variables=variables) for variant, variables in conditions()}
 
 
 def spend(environment: Environment) -> dict[str, float]:
     """Seconds of CPU time for each variant, peak memory and modules."""
+    found = {variant: probe(environment, "cold", variables=variables) for variant, variables in conditions()}
+    spent = {key(TIME, variant): figures["cpu"] for variant, figures in found.items()}
+    return {**spent, PEAK: found[""]["peak"], MODULES: found[""]["modules"]}
+
+
+def conditions() -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The variables of each variant, while it is measured; a folder that stays empty stands for the compiled modules."""
     with backend() as there, tempfile.TemporaryDirectory() as empty:
-        found = {
-            name: probe(environment, "cold", variables={**there.variables, **variables}) for name, variables in variants(empty).items()
-        }
-    plain = found[""]
-    return {**{name: figures["cpu"] for name, figures in found.items()}, "peak": plain["peak"], "modules": plain["modules"]}
-
-
-def variants(empty: str) -> dict[str, dict[str, str]]:
-    """The variables of each variant; a folder that stays empty stands for the compiled modules."""
-    uncompiled = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": empty}
-    return {
-        compiled + variant: {**variables, **(uncompiled if compiled else {})}
-        for compiled in ("", "no .pyc")
-        for variant, variables in VARIANTS.items()
-    }
+        for variant in VARIANTS:
+            uncompiled = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": empty} if "no .pyc" in variant else {}
+            yield variant, {**there.variables, **({"WITH_BOTO3": "1"} if "boto3" in variant else {}), **uncompiled}

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from systems import RUNTIME, System
@@ -42,6 +42,10 @@ class Environment:
         start = [python, str(self.folder / "bin" / self.system.launcher), python] if self.system.launcher else [python]
         return [*start, str(HERE / "probe.py"), *arguments]
 
+    def serving(self, system: System) -> Environment:
+        """The same packages for another function."""
+        return replace(self, system=system)
+
     def launch(self) -> list[str]:
         """What only gets as far as starting the function's process, for a program that does not exist; empty without a launcher."""
         return [str(interpreter()), str(self.folder / "bin" / self.system.launcher), "no-such-program"] if self.system.launcher else []
@@ -64,7 +68,12 @@ class Environment:
         }
 
 
+SEGMENT = "Root=1-5b8aa5a2-d2c872e8321cf37308d69df2;Parent=051581bf3cb55c13;Sampled=1"
+
+# With the address of the Runtime API libraries arrange things with Lambda, though nobody has to answer there.
 _LAMBDA = {
+    "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
+    "_X_AMZN_TRACE_ID": SEGMENT,
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_EXECUTION_ENV": f"AWS_Lambda_python{VERSION}",
@@ -99,6 +108,11 @@ def _virtual_environment(name: str, *options: str) -> Path:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", *options, str(folder)], check=True)
     return python
+
+
+def compile_subjects() -> None:
+    """Compiles the functions, or the first process to load one would pay for it."""
+    subprocess.run([str(interpreter()), "-m", "compileall", "-q", str(HERE / "subjects")], check=True)
 
 
 def install(system: System) -> Environment:

@@ -6,14 +6,15 @@ import copy
 import json
 from typing import Any
 
-from environments import HERE
+from environments import HERE, SEGMENT
 
 SAMPLED = "00-5b8aa5a2d2c872e8321cf37308d69df2-051581bf3cb55c13-01"
 UNSAMPLED = {
     "traceparent": f"{SAMPLED[:-1]}0",
     "sentry-trace": "5b8aa5a2d2c872e8321cf37308d69df2-051581bf3cb55c13-0",
-    "x-amzn-trace-id": "Root=1-5b8aa5a2-d2c872e8321cf37308d69df2;Parent=051581bf3cb55c13;Sampled=0",
+    "x-amzn-trace-id": f"{SEGMENT[:-1]}0",
 }
+UNSAMPLED_VARIABLES = {"_X_AMZN_TRACE_ID": f"{SEGMENT[:-1]}0"}
 
 
 def fixture(name: str) -> Any:

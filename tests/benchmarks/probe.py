@@ -85,8 +85,26 @@ def invocations(path, count, warm_up):
     """Seconds of the first invocation, and of each after the warm-up; the threads that run at the end."""
     event, contexts = read(path), lambda_contexts(int(count) + int(warm_up))
     subject = start()
-    first, *seconds = [timed(subject.handler, event, context) for context in contexts]
-    tell({"first": first, "seconds": seconds[int(warm_up) - 1 :], "threads": threads()})
+    seconds = [timed(subject.handler, event, context) for context in contexts]
+    tell({"first": seconds[0] if seconds else None, "seconds": seconds[int(warm_up) :], "threads": threads()})
+
+
+def answers(path, count, warm_up):
+    """Seconds of each invocation after the warm-up; each begins when Lambda would unfreeze the environment for it."""
+    import socket
+
+    event, contexts = read(path), lambda_contexts(int(count) + int(warm_up))
+    subject = start()
+    host, _, port = os.environ["AWS_LAMBDA_RUNTIME_API"].partition(":")
+    with socket.create_connection((host, int(port))) as api:
+        seconds = [timed(subject.handler, event, context) for context in contexts if asked_for(context, api)]
+    tell({"seconds": seconds[int(warm_up) :]})
+
+
+def asked_for(context, api):
+    """Asks for this invocation, as the runtime does; true once the answer is there."""
+    api.sendall(b"GET /invocation/next/%s HTTP/1.1\r\n\r\n" % context.aws_request_id.encode())
+    return api.recv(65536)
 
 
 def created(path):
@@ -99,9 +117,11 @@ def created(path):
 
 
 def trouble(path, count, _):
-    """The same for a backend in trouble: seconds of each invocation, told as soon as it has ended."""
+    """For a backend in trouble: seconds of each invocation, told as soon as it has ended; they begin when a line is read."""
     event, contexts = read(path), lambda_contexts(int(count))
     subject = start()
+    os.write(OUTPUT, b"ready\n")
+    sys.stdin.readline()
     for context in contexts:
         os.write(OUTPUT, b"%f\n" % timed(subject.handler, event, context))
     os._exit(0)

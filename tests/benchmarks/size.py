@@ -8,31 +8,45 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from environments import Environment, cache
-from report import Table, shown
+from report import Table, median, ratio
+from rounds import Figures, interleaved
+from systems import BARE, OURS
 
 NOTE = (
     "All that is installed, without scripts and `.pyc` files, unpacked and zipped, and the zipped size as a multiple of the SDK's by hand. "
-    "boto3 and what it needs are in Lambda's runtime; where a system installs them again they count."
+    "boto3 and what it needs are in Lambda's runtime; where a system installs them again they count. `wheel`: KiB of the package itself."
 )
-COLUMNS = ("system", "distributions", "files", "MB unpacked", "MB zipped", "ratio")
+DISTRIBUTIONS, FILES, UNPACKED, ZIPPED, WHEEL = "size, distributions", "size, files", "size, unpacked", "size, zipped", "size, wheel"
 
 
-def measure(environments: Sequence[Environment], *, quick: bool) -> list[Table]:
+def measure(environments: Sequence[Environment], *, quick: bool) -> Figures:
+    """One round: it is always the same."""
+    return interleaved([environment for environment in environments if environment.system.name != BARE.name], 1, weigh)
+
+
+def tables(systems: Sequence[str], figures: Figures) -> list[Table]:
     """One table of all systems."""
-    systems = [environment for environment in environments if environment.system.name != "no tracing"]
-    zipped = {environment.system.name: len(archive(environment.folder)) for environment in systems}
-    rows = [row(environment, zipped) for environment in systems]
-    wheels = [f"The wheel of lambda_otel itself has {wheel.stat().st_size / 1024:.0f} KiB." for wheel in (cache() / "wheel").glob("*.whl")]
-    return [Table("Size", " ".join((NOTE, *wheels)), COLUMNS, rows)]
+    keys = (DISTRIBUTIONS, FILES, UNPACKED, ZIPPED)
+    rows = [
+        [name, *(median(figures, name, key) for key in keys), ratio(figures, name, ZIPPED), median(figures, name, WHEEL)]
+        for name in systems
+    ]
+    return [Table("Size", NOTE, ("system", "distributions", "files", "MB unpacked", "MB zipped", "ratio", "wheel"), rows)]
 
 
-def row(environment: Environment, zipped: dict[str, int]) -> list[str]:
-    """The row of one system."""
+def weigh(environment: Environment) -> dict[str, float]:
+    """Numbers of distributions and files, megabytes, and of our own wheel the KiB."""
     found = list(files(environment.folder))
-    distributions = {path.parent for path in found if path.parent.suffix == ".dist-info"}
-    size, unpacked = zipped[environment.system.name], sum(path.stat().st_size for path in found)
-    numbers = (unpacked / 1e6, size / 1e6, size / zipped["SDK by hand"])
-    return [environment.system.name, str(len(distributions)), str(len(found)), *map(shown, numbers)]
+    sizes = {
+        DISTRIBUTIONS: len({path.parent for path in found if path.parent.suffix == ".dist-info"}),
+        FILES: len(found),
+        UNPACKED: sum(path.stat().st_size for path in found) / 1e6,
+        ZIPPED: len(archive(environment.folder)) / 1e6,
+    }
+    if environment.system.name == OURS.name:
+        (wheel,) = (cache() / "wheel").glob("*.whl")
+        sizes[WHEEL] = wheel.stat().st_size / 1024
+    return sizes
 
 
 def files(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import events
@@ -10,47 +10,70 @@ import instructions
 from environments import Environment
 from process import backend, event_file, probe
 from report import Table, median, ratio
-from rounds import Figures, interleaved
-from warm import instructions_of_one
+from rounds import Figures, interleaved, merged, side_by_side
+from systems import BARE, DECORATED, OURS, WITH
+from warm import count_warm
 
 NOTE = (
     "One inner span around a function that does nothing, of many in an invocation, as a multiple of the SDK's "
-    "`@tracer.start_as_current_span`. `in all`: with its export. `unsampled`: the request is not sampled. `disabled`: `OTEL_SDK_DISABLED` "
-    "or what the system has for it. `bytes`: what Python holds for each span until the end of the invocation."
+    "`@tracer.start_as_current_span` in the same case. `created`: until the span has ended; `in all`: with its export. `unsampled`: the "
+    "request is not sampled. `disabled`: `OTEL_SDK_DISABLED` or what the system has for it. `bytes`: what Python holds for each span until "
+    "the end of the invocation."
 )
-COLUMNS = ("system", "in all, instr.", "unsampled, instr.", "disabled, instr.", "created, time", "in all, time", "unsampled, time", "bytes")
+CASES = ("created", "in all", "unsampled", "disabled")
+TIMED = ("created", "in all", "unsampled")
+INSTRUCTIONS, TIME, BYTES = "span, instructions", "span, time", "span, bytes"
 OFF = {"OTEL_SDK_DISABLED": "true", "POWERTOOLS_TRACE_DISABLED": "true", "DD_TRACE_ENABLED": "false", "SENTRY_DSN": ""}
-MANY = 200
+FEW, MANY, VERY_MANY = 10, 410, 2010  # an unsampled span is hardly more than what processes differ by, so many are counted
 
 
-def measure(environments: Sequence[Environment], *, quick: bool) -> list[Table]:
-    """One table of all systems."""
-    systems = [environment for environment in environments if environment.system.name != "no tracing"]
-    counted = interleaved(systems, 1, count) if instructions.available() else {}
-    timed = interleaved(systems, 3 if quick else 5, time_spans)
-    return [Table("Inner spans", NOTE, COLUMNS, [row(environment.system.name, counted, timed) for environment in systems])]
+def measure(environments: Sequence[Environment], *, quick: bool) -> Figures:
+    """Instructions once, times in rounds."""
+    others = {BARE.name: DECORATED, OURS.name: WITH}
+    chosen = [environment for environment in environments if environment.system.name != BARE.name]
+    chosen += [environment.serving(others[name]) for environment in environments if (name := environment.system.name) in others]
+    counted = side_by_side(chosen, count) if instructions.available() else {}
+    return merged(counted, interleaved(chosen, 3 if quick else 5, time_spans))
 
 
-def row(name: str, counted: Figures, timed: Figures) -> list[str]:
-    """The row of one system."""
-    keys = ((counted, ("all", "unsampled", "disabled")), (timed, ("create", "all", "unsampled")))
-    cells = [ratio(figures.get(name, {}).get(key), figures.get("SDK by hand", {}).get(key)) for figures, names in keys for key in names]
-    return [name, *cells, median(timed[name].get("held"))]
+def tables(systems: Sequence[str], figures: Figures) -> list[Table]:
+    """One table of all systems, and of the same spans by other means."""
+    keys = [*(key(INSTRUCTIONS, case) for case in CASES), *(key(TIME, case) for case in TIMED)]
+    heads = [*(f"{case}, instr." for case in CASES), *(f"{case}, time" for case in TIMED), "bytes"]
+    shown = [*systems, *(others.name for others in (WITH, DECORATED) if OURS.name in systems)]
+    rows = [[name, *(ratio(figures, name, key) for key in keys), median(figures, name, BYTES)] for name in shown]
+    return [Table("Inner spans", NOTE, ("system", *heads), rows)]
 
 
-def cases() -> dict[str, tuple[Any, dict[str, str]]]:
-    """The event and the variables of each case."""
-    return {"all": (events.http(), {}), "unsampled": (events.unsampled(), {}), "disabled": (events.http(), OFF)}
+def key(what: str, case: str) -> str:
+    """The name of a figure."""
+    return f"{what}, {case}"
 
 
 def count(environment: Environment) -> dict[str, float]:
     """Instructions of one span, in each case."""
-    found: dict[str, float] = {}
-    for name, (event, variables) in cases().items():
-        few, many = ({**event, "spans": number} for number in (10, 10 + MANY))
-        counts = [instructions_of_one(environment, case, 2, 6, variables) for case in (few, many)]
-        found[name] = (counts[1] - counts[0]) / MANY
-    return found
+    found = {
+        "created": count_created(environment, events.http(), {}, MANY),
+        "unsampled": count_created(environment, events.unsampled(), events.UNSAMPLED_VARIABLES, VERY_MANY),
+        "disabled": count_created(environment, events.http(), OFF, VERY_MANY),
+        "in all": count_in_all(environment),
+    }
+    return {key(INSTRUCTIONS, case): value for case, value in found.items()}
+
+
+def count_created(environment: Environment, event: Any, variables: Mapping[str, str], many: int) -> float:
+    """Instructions of one span until it has ended: those of an invocation with many without those of one with few."""
+    counts: list[int] = []
+    for number in (FEW, many):
+        with backend() as there, event_file({**event, "spans": number}) as path:
+            counts.append(instructions.count(environment, "created", path, variables={**there.variables, **variables}))
+    return (counts[1] - counts[0]) / (many - FEW)
+
+
+def count_in_all(environment: Environment) -> float:
+    """Instructions of one span with its export: those of warm invocations with many without those of ones with few."""
+    few, many = (count_warm(environment, events.http(spans=number), {}, (2, 6)) for number in (FEW, MANY))
+    return (many - few) / (MANY - FEW)
 
 
 def time_spans(environment: Environment) -> dict[str, float]:
@@ -59,13 +82,9 @@ def time_spans(environment: Environment) -> dict[str, float]:
         found = probe(environment, "spans", path, 30, 5, variables=there.variables)
         held = probe(environment, "memory", path, 4, 0, variables=there.variables)["held"]
     with backend() as there, event_file({**events.unsampled(), "spans": 400}) as path:
-        unsampled = probe(environment, "spans", path, 30, 5, variables=there.variables)
-    return {
-        "create": middle(found["create"]),
-        "all": middle(found["total"]),
-        "unsampled": middle(unsampled["create"]),
-        "held": middle(held),
-    }
+        unsampled = probe(environment, "spans", path, 30, 5, variables={**there.variables, **events.UNSAMPLED_VARIABLES})
+    times = {"created": found["create"], "in all": found["total"], "unsampled": unsampled["create"]}
+    return {**{key(TIME, case): middle(times[case]) for case in TIMED}, BYTES: middle(held)}
 
 
 def middle(values: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 RUNTIME = ("awslambdaric==4.2.2", "boto3==1.44.5")
 
@@ -20,6 +20,7 @@ class System:
         requirements: What pip installs.
         environment: Variables that it needs; `{folder}` is where it is installed.
         launcher: Script of its `bin` folder that starts the function's process, as the start script of a layer does.
+        after_answer: Variables with which it sends after the answer; none when it cannot.
     """
 
     name: str
@@ -27,11 +28,16 @@ class System:
     requirements: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     launcher: str | None = None
+    after_answer: Mapping[str, str] = field(default_factory=dict)
 
 
 BARE = System("no tracing", "bare", ())
 BASE = System("SDK by hand", "base", _SDK)
-OURS = System("lambda_otel", "ours", (".",))
+OURS = System("lambda_otel", "ours", (".",), after_answer={"LAMBDA_OTEL_FLUSH_MODE": "async"})
+
+# For inner spans only: the same spans by other means, and the least that a decorator costs.
+WITH = replace(OURS, name="`with` on lambda_otel's provider", subject="ours_with")
+DECORATED = replace(BARE, name="decorator without tracing", subject="decorated")
 
 
 # What the layers install beside the instrumentation of Lambda, and what their start scripts set.
@@ -48,53 +54,62 @@ _NOT_IN_ADOT_BY_DEFAULT = (
 )
 _LAYER_RESOURCE = "cloud.region=eu-west-1,cloud.provider=aws,faas.name=benchmark,faas.version=$LATEST"
 
+CONTRIB = System(
+    "contrib, by hand",
+    "contrib",
+    ("opentelemetry-instrumentation-aws-lambda==0.66b1", "opentelemetry-sdk==1.45.1", "opentelemetry-exporter-otlp-proto-http==1.45.1"),
+)
+CONTRIB_LAYER = System(
+    "contrib, as the layer",
+    "contrib_layer",
+    (
+        "opentelemetry-distro==0.65b0",
+        "opentelemetry-exporter-otlp-proto-http==1.44.0",
+        "opentelemetry-propagator-aws-xray==1.0.2",
+        "opentelemetry-instrumentation-aws-lambda==0.65b0",
+        *(f"opentelemetry-instrumentation-{name}==0.65b0" for name in _LAYER_INSTRUMENTATIONS.split()),
+    ),
+    {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_SERVICE_NAME": "benchmark",
+        "OTEL_PROPAGATORS": "tracecontext,baggage,xray",
+        "OTEL_RESOURCE_ATTRIBUTES": _LAYER_RESOURCE,
+        "ORIG_HANDLER": "layer_function.handler",
+        "_HANDLER": "contrib_layer.handler",
+    },
+    launcher="opentelemetry-instrument",
+)
+ADOT_LAYER = System(
+    "ADOT, as the layer",
+    "adot_layer",
+    ("aws-opentelemetry-distro==0.21.0",),
+    {
+        "OTEL_PYTHON_DISTRO": "aws_distro",
+        "OTEL_PYTHON_CONFIGURATOR": "aws_configurator",
+        "OTEL_AWS_APPLICATION_SIGNALS_ENABLED": "true",
+        "OTEL_AWS_APPLICATION_SIGNALS_RUNTIME_ENABLED": "false",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PROPAGATORS": "baggage,xray,tracecontext",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": _NOT_IN_ADOT_BY_DEFAULT,
+        "OTEL_SERVICE_NAME": "benchmark",
+        "OTEL_RESOURCE_ATTRIBUTES": _LAYER_RESOURCE,
+        "ORIG_HANDLER": "layer_function.handler",
+        "_HANDLER": "adot_layer.handler",
+    },
+    launcher="opentelemetry-instrument",
+)
+
 PEERS = (
+    CONTRIB,
+    CONTRIB_LAYER,
+    ADOT_LAYER,
     System(
-        "contrib, by hand",
-        "contrib",
-        ("opentelemetry-instrumentation-aws-lambda==0.66b1", "opentelemetry-sdk==1.45.1", "opentelemetry-exporter-otlp-proto-http==1.45.1"),
+        "lambda-otel-lite",
+        "lite",
+        ("lambda-otel-lite[otlp-http]==0.15.0", "opentelemetry-sdk==1.45.2"),
+        after_answer={"LAMBDA_EXTENSION_SPAN_PROCESSOR_MODE": "async"},
     ),
-    System(
-        "contrib, as the layer",
-        "contrib_layer",
-        (
-            "opentelemetry-distro==0.65b0",
-            "opentelemetry-exporter-otlp-proto-http==1.44.0",
-            "opentelemetry-propagator-aws-xray==1.0.2",
-            "opentelemetry-instrumentation-aws-lambda==0.65b0",
-            *(f"opentelemetry-instrumentation-{name}==0.65b0" for name in _LAYER_INSTRUMENTATIONS.split()),
-        ),
-        {
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_SERVICE_NAME": "benchmark",
-            "OTEL_PROPAGATORS": "tracecontext,baggage,xray",
-            "OTEL_RESOURCE_ATTRIBUTES": _LAYER_RESOURCE,
-            "ORIG_HANDLER": "layer_function.handler",
-            "_HANDLER": "contrib_layer.handler",
-        },
-        launcher="opentelemetry-instrument",
-    ),
-    System(
-        "ADOT, as the layer",
-        "adot_layer",
-        ("aws-opentelemetry-distro==0.21.0",),
-        {
-            "OTEL_PYTHON_DISTRO": "aws_distro",
-            "OTEL_PYTHON_CONFIGURATOR": "aws_configurator",
-            "OTEL_AWS_APPLICATION_SIGNALS_ENABLED": "true",
-            "OTEL_AWS_APPLICATION_SIGNALS_RUNTIME_ENABLED": "false",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-            "OTEL_PROPAGATORS": "baggage,xray,tracecontext",
-            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": _NOT_IN_ADOT_BY_DEFAULT,
-            "OTEL_SERVICE_NAME": "benchmark",
-            "OTEL_RESOURCE_ATTRIBUTES": _LAYER_RESOURCE,
-            "ORIG_HANDLER": "layer_function.handler",
-            "_HANDLER": "adot_layer.handler",
-        },
-        launcher="opentelemetry-instrument",
-    ),
-    System("lambda-otel-lite", "lite", ("lambda-otel-lite[otlp-http]==0.15.0", "opentelemetry-sdk==1.45.2")),
     System("Powertools Tracer", "powertools", ("aws-lambda-powertools==3.37.0", "aws-xray-sdk==2.15.0")),
     System(
         "datadog-lambda",
