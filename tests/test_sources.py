@@ -325,6 +325,10 @@ def test_source_of_the_user_goes_first(spans: Any, lambda_context: Any) -> None:
     assert [span.name for span in spans.take()] == ["process", "my-function"]
 
 
+def test_source_shows_its_name() -> None:
+    assert repr(mine()) == "EventSource('mine')"
+
+
 def test_source_of_the_user_knows_its_records(spans: Any, lambda_context: Any) -> None:
     def message(record: Any) -> Message | None:
         return Message(system="mine", id=record["number"], destination="here") if "number" in record else None
