@@ -1,4 +1,4 @@
-"""What an event source is, and what it says about an event: plain frozen data, free of OpenTelemetry and AWS."""
+"""What an event source is, and what it says about an event: plain data, free of OpenTelemetry and AWS."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class EventSource:
         describe: The event as a `Trigger`. Called only after `matches`.
         message: One record of the event as a `Message`, None when it is not a record of this source. Only for sources with records.
         event_type: The Python type of the event: `dict` nearly always.
-        key: A key that every event of this kind has; `matches` is not asked about events without it.
+        key: For dicts: a key that every event of this kind has; `matches` is not asked about an event without it.
     """
 
     __slots__ = ("describe", "event_type", "key", "matches", "message", "name")
