@@ -25,7 +25,7 @@ PEAK, MODULES = "cold start, MiB", "cold start, modules"
 def measure(environments: Sequence[Environment], *, quick: bool) -> Figures:
     """Instructions once, times in rounds."""
     counted = side_by_side(environments, count) if instructions.available() else {}
-    return merged(counted, interleaved(environments, 5 if quick else 11, spend))
+    return merged(counted, interleaved(environments, 5 if quick else 7, spend))
 
 
 def tables(systems: Sequence[str], figures: Figures) -> list[Table]:
