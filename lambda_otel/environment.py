@@ -56,11 +56,11 @@ def ended(context: object, error: BaseException | None = None, *, sends: bool = 
         error: What the handler raised.
         sends: False when somebody else sends the spans.
     """
-    remaining = remaining_seconds(context)
+    sends = sends and not telemetry().way_out.is_idle
     if state.environment is not None:
-        state.environment.ended(remaining, error, sends=sends)
+        state.environment.ended(remaining_seconds(context), error, sends=sends)
     elif sends:
-        send(remaining)
+        send(remaining_seconds(context))
 
 
 class Environment:

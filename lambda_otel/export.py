@@ -113,6 +113,11 @@ class Buffer(SpanProcessor):
         """Spans that were lost so far: too many to keep, or not taken by the backend."""
         return self._dropped
 
+    @property
+    def is_idle(self) -> bool:
+        """True when a flush would find nothing to do."""
+        return not (self._ended or self._pending or self._flushing.locked())
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remembers a span while it is open; weakly, since some never end."""
         context = span.get_span_context()
@@ -126,9 +131,10 @@ class Buffer(SpanProcessor):
             return
         self._open.pop(context.span_id, None)
         if context.trace_flags & 1:
-            with self._lock:
-                self._ended.append(span)
-                self._drop_oldest()
+            self._ended.append(span)
+            if len(self._ended) > self._limit:
+                with self._lock:
+                    self._drop_oldest()
 
     def keep_unfinished(self, error_type: str) -> None:
         """Keeps the spans that are open, as they are now and marked as failed, innermost first. Those that go on end once more."""

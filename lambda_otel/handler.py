@@ -62,7 +62,10 @@ def _wrap(handler: Any, name: str | None, attributes: Attributes, sources: Seque
 
     @wraps(handler)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        event, context = _event_and_context(names, args[bound:], kwargs)
+        if len(args) == 2 and not (bound or kwargs):
+            event, context = args  # as Lambda calls it
+        else:
+            event, context = _event_and_context(names, args[bound:], kwargs)
         invocation = begin(event, context, sources, name, own_attributes)
         if invocation is None:
             response = handler(*args, **kwargs)

@@ -5,11 +5,12 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from . import semconv
 from .sources import Attributes, Carrier
 from .sources._base import AttributeValue
+from .sources._fields import carrier
 
 
 def function_name(context: object) -> str | None:
@@ -58,10 +59,10 @@ def resolve_arn(arn: str | None, version: str | None) -> tuple[str | None, str |
     return arn if len(parts) == 7 else resolved, parts[4] or None
 
 
-def remaining_seconds(context: object) -> float | None:
+def remaining_seconds(context: Any) -> float | None:
     """Seconds until the deadline, None when the context does not say."""
     try:
-        remaining = cast("Any", context).get_remaining_time_in_millis()
+        remaining = context.get_remaining_time_in_millis()
         usable = isinstance(remaining, (int, float)) and not isinstance(remaining, bool)
         return remaining / 1000 if usable else None
     except Exception:
@@ -93,9 +94,5 @@ def _custom(context: object) -> tuple[Carrier, ...]:
     return () if client_context is None else _carrier(_get(client_context, "custom"))
 
 
-def _carrier(value: object) -> tuple[Carrier, ...]:
-    if not isinstance(value, dict):
-        return ()
-    items = cast("dict[object, object]", value).items()
-    found = {key.lower(): text for key, text in items if isinstance(key, str) and isinstance(text, str)}
-    return (found,) if found else ()
+def _carrier(value: Any) -> tuple[Carrier, ...]:
+    return carrier(value) if value else ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 from weakref import ref
 
 from opentelemetry.context import Context, create_key, get_value, set_value
-from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, set_span_in_context
 
 from . import semconv
 from .environment import began, ended
@@ -84,7 +84,7 @@ _unfinished: set[ref[Running]] = set()
 
 def running() -> Running | None:
     """The invocation that this code runs in."""
-    found = cast("Running | None", get_value(_KEY))
+    found: Any = get_value(_KEY)
     return None if found is None or found.over else found
 
 
@@ -155,7 +155,7 @@ def _with_span(context: Context, span: Span | None) -> Context:
 def _span_of_layer(request_id: str | None) -> Span | None:
     """The span that an instrumentation around this handler has started for the same invocation."""
     current = get_current_span()
-    if not current.is_recording():
+    if current is INVALID_SPAN or not current.is_recording():
         return None
     if getattr(getattr(current, "instrumentation_scope", None), "name", None) == _LAYER:
         return current

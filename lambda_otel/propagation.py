@@ -15,18 +15,20 @@ from typing import Any, TypeAlias, cast
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator
-from opentelemetry.trace import Span, SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .config import Settings
 from .sources import Carrier
 from .state import state
+from .traceparent import span_context_of
 
 XRAY_HEADER = "X-Amzn-Trace-Id"
 XRAY_KEY = "x-amzn-trace-id"
 XRAY_ENVIRONMENT = "_X_AMZN_TRACE_ID"
 
 _XRAY_KEYS = frozenset({XRAY_KEY})
+_SPAN_KEYS = (frozenset({"traceparent", "tracestate"}), _XRAY_KEYS)  # of those that read nothing but a span
 _BAGGAGE_KEYS = frozenset({"baggage"})
 _STANDARD_KEYS = frozenset({"traceparent", "tracestate", "baggage", XRAY_KEY})
 
@@ -63,6 +65,7 @@ class Propagation:
     def __init__(self, propagators: tuple[_Keyed, ...], reads_environment: bool, obeys_xray_sampling: bool) -> None:
         self._writers = propagators
         self._readers = propagators[::-1]
+        self._reads_w3c = any(type(propagator) is TraceContextTextMapPropagator for propagator, _ in propagators)
         self._span_readers = tuple(reader for reader in self._readers if reader[1] != _BAGGAGE_KEYS)
         self._reads_environment = reads_environment
         self._obeys_xray_sampling = obeys_xray_sampling
@@ -73,7 +76,14 @@ class Propagation:
 
     def sender(self, carriers: Iterable[Carrier]) -> SpanContext | None:
         """The span of the first carrier that holds a valid one, without its baggage."""
-        return self._extract(carriers, self._span_readers).span_context
+        for carrier in carriers:
+            found = self._plain_w3c(carrier) or self._extract((carrier,), self._span_readers).span_context
+            if found is not None:
+                return found
+        return None
+
+    def _plain_w3c(self, carrier: Carrier) -> SpanContext | None:
+        return span_context_of(carrier) if self._reads_w3c and "traceparent" in carrier else None
 
     def _extract(self, carriers: Iterable[Carrier], readers: tuple[_Keyed, ...]) -> Extracted:
         found = Extracted(Context())
@@ -83,14 +93,15 @@ class Propagation:
                 break
         return found
 
-    def extract_invocation(self, carriers: tuple[Carrier, ...]) -> Extracted:
+    def extract_invocation(self, carriers: Iterable[Carrier]) -> Extracted:
         """The same for the parent of an invocation, for which `xray-lambda` also reads Lambda's own variable.
 
         The variable goes before an X-Ray header and behind every other format.
         """
         header = os.environ.get(XRAY_ENVIRONMENT) if self._reads_environment else None
         if not header:
-            return self.extract(carriers)
+            return self._extract(carriers, self._readers)
+        carriers = tuple(carriers)
         without_xray = [{key: value for key, value in carrier.items() if key != XRAY_KEY} for carrier in carriers]
         return self.extract((*without_xray, {XRAY_KEY: header}, *carriers))
 
@@ -111,8 +122,11 @@ class Propagation:
         """Adds to what was found what one carrier holds. The first of the readers that knows a span wins, the others may add baggage."""
         span: Span | None = None
         unsampled: SpanContext | None = None
+        if plain := self._plain_w3c(carrier):
+            span, found.span_context = NonRecordingSpan(plain), plain
+            found.context = set_span_in_context(span, found.context)
         for propagator, keys in readers:
-            if keys and (keys.isdisjoint(carrier) or (span is not None and keys == _XRAY_KEYS)):
+            if keys and (keys.isdisjoint(carrier) or (span is not None and keys in _SPAN_KEYS)):
                 continue
             try:
                 readable = _with_readable_xray(carrier) if XRAY_KEY in keys and XRAY_KEY in carrier else carrier

@@ -24,6 +24,11 @@ _SCOPE = "lambda_otel"
 class WayOut(Protocol):
     """What leads from ended spans to the backend."""
 
+    @property
+    def is_idle(self) -> bool:
+        """True when there is nothing to send."""
+        ...
+
     def flush(self, budget: float, *, insist: bool = False) -> bool:
         """Sends what has ended within a budget in seconds; with `insist` even to a backend that was in trouble."""
         ...
@@ -149,6 +154,8 @@ def _untraced(error: Exception) -> Telemetry:
 class _Nowhere:
     """No spans, no way out."""
 
+    is_idle = True
+
     def flush(self, budget: float, *, insist: bool = False) -> bool:
         return True
 
@@ -168,6 +175,7 @@ class _Adopted(_Nowhere):
     def __init__(self) -> None:
         from .foreign import ForeignFlush
 
+        self.is_idle = False  # it cannot be asked
         self._flush = ForeignFlush()
 
     def flush(self, budget: float, *, insist: bool = False) -> bool:

@@ -6,9 +6,9 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextvars import ContextVar, Token
-from typing import NamedTuple
+from typing import TypeAlias
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import Link, Span, SpanKind, get_current_span
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -23,16 +23,13 @@ _RECORDED = "_lambda_otel_recorded"
 _here: ContextVar[None] = ContextVar("lambda_otel_here")
 
 
-class Attached(NamedTuple):
-    """A context that was made current."""
-
-    token: Token[Context]
-    here: Token[None]
+# What ends a context that was made current.
+Attached: TypeAlias = "tuple[Token[Context], Token[None]]"
 
 
 def make_current(context: Context) -> Attached:
     """Makes a context current until `restore`."""
-    return Attached(attach(context), _here.set(None))
+    return attach(context), _here.set(None)
 
 
 def restore(attached: Attached) -> bool:
@@ -42,11 +39,12 @@ def restore(attached: Attached) -> bool:
         False in another thread or task than that of `make_current`, where nothing needs to be done: coroutines and generators that
         are thrown away end wherever the garbage collector runs.
     """
+    token, here = attached
     try:
-        _here.reset(attached.here)
+        _here.reset(here)
     except ValueError:
         return False
-    detach(attached.token)
+    detach(token)
     return True
 
 
@@ -66,6 +64,8 @@ def start(
         found = state.telemetry or telemetry()
         if not found.records:
             return None
+        if context is None:
+            context = get_current()
         if found.skips_unsampled:
             parent = get_current_span(context)
             if not parent.is_recording():

@@ -42,6 +42,11 @@ class WayOut:
         self._buffers = buffers
         self._ids = ids
 
+    @property
+    def is_idle(self) -> bool:
+        """True when there is nothing to send."""
+        return not [buffer for buffer in self._buffers if not buffer.is_idle]
+
     def flush(self, budget: float, *, insist: bool = False) -> bool:
         """Sends what has ended; see `Buffer.flush`. Several exporters share the budget."""
         share = budget / max(len(self._buffers), 1)

@@ -5,7 +5,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/faas/aws-lambda/ and .../mes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from opentelemetry.trace import Link, SpanKind
 
@@ -17,6 +17,7 @@ from .sources import Attributes, Batch, Carrier, Message, Trigger
 from .sources._base import NOTHING, AttributeValue
 from .sources._fields import carrier, mapping, same
 from .sources._http import span_name
+from .state import state
 
 
 class SpanPlan:
@@ -47,12 +48,16 @@ def parent_of(trigger: Trigger, context: object, settings: Settings, propagation
         settings: Of this process.
         propagation: Reads the carriers.
     """
-    found = trigger.carriers + _named_carrier(trigger.payload, settings)
+    return propagation.extract_invocation(_parent_carriers(trigger, context, settings))
+
+
+def _parent_carriers(trigger: Trigger, context: object, settings: Settings) -> Iterator[Carrier]:
+    yield from trigger.carriers
+    yield from _named_carrier(trigger.payload, settings)
     batch = trigger.batch
-    wanted = settings.message_parent == "always" or (batch and batch.single and settings.message_parent == "auto")
-    if batch and wanted and len(batch.messages) == 1:
-        found += message_carriers(batch.messages[0], settings)
-    return propagation.extract_invocation(found + carriers_of(context))
+    if batch and (settings.message_parent == "always" or (batch.single and settings.message_parent == "auto")) and len(batch.messages) == 1:
+        yield from message_carriers(batch.messages[0], settings)
+    yield from carriers_of(context)
 
 
 def invocation_span(trigger: Trigger, context: object, cold: bool, settings: Settings, parent: Extracted) -> SpanPlan:
@@ -65,13 +70,21 @@ def invocation_span(trigger: Trigger, context: object, cold: bool, settings: Set
         settings: Of this process.
         parent: Of the invocation.
     """
-    described = _with_known_method(trigger.attributes() if callable(trigger.attributes) else trigger.attributes, settings.known_methods)
+    described = _with_known_method(_described(trigger), settings.known_methods)
     attributes = {semconv.FAAS_TRIGGER: trigger.faas_trigger, **attributes_of(context, cold=cold), **described}
     if settings.capture:
         attributes.update(_opted_in(trigger.opt_in, settings))
         attributes.update(named_headers(semconv.HTTP_REQUEST_HEADER, trigger.headers, settings))
     name = trigger.name or span_name(described) or function_name(context) or settings.function or "lambda"
     return SpanPlan(name, SpanKind.SERVER, attributes, (Link(parent.unsampled),) if parent.unsampled else ())
+
+
+def _described(trigger: Trigger) -> Attributes:
+    try:
+        return trigger.attributes() if callable(trigger.attributes) else trigger.attributes
+    except Exception as error:
+        state.say_once(f"attributes of the event left out, its source raised {type(error).__name__}: {error}")
+        return NOTHING
 
 
 def _named_carrier(payload: object, settings: Settings) -> tuple[Carrier, ...]:

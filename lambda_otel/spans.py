@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import wraps
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar, cast, overload
+from typing import Any, TypeAlias, TypeVar, cast, overload
 
 from opentelemetry.context import get_current
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
@@ -61,11 +61,8 @@ def span(
     return scope if target is None or name is not None else scope(cast("Callable[..., Any]", target))
 
 
-class _Block(NamedTuple):
-    """A block that is open."""
-
-    span: Span | None
-    attached: Attached
+# A block that is open: its span, if one is recorded, and what ends its context.
+_Block: TypeAlias = "tuple[Span | None, Attached]"
 
 
 class SpanScope:
@@ -86,22 +83,23 @@ class SpanScope:
         """Starts the span and makes it current; where none is recorded, the current one stays."""
         started = start(self._name or "span", self._kind, self._attributes)
         attached = make_current(get_current() if started is None else set_span_in_context(started))
-        self._blocks.append(_Block(started, attached))
+        self._blocks.append((started, attached))
         return started or get_current_span()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Ends the span; an exception is recorded and goes on."""
-        block = self._leave()
-        if block is not None and block.span is not None:
-            end(block.span, error)
+        started = self._leave()
+        if started is not None:
+            end(started, error)
 
-    def _leave(self) -> _Block | None:
-        """The block that ends: the last one entered in this thread or task; where none was, the last one of all."""
+    def _leave(self) -> Span | None:
+        """The span of the block that ends: the last one entered in this thread or task; where none was, the last one of all."""
         blocks = self._blocks[::-1]
-        block = next((block for block in blocks if restore(block.attached)), blocks[0] if blocks else None)
-        if block is not None:
-            self._blocks.remove(block)
-        return block
+        block = next((block for block in blocks if restore(block[1])), blocks[0] if blocks else None)
+        if block is None:
+            return None
+        self._blocks.remove(block)
+        return block[0]
 
     async def __aenter__(self) -> Span:
         """As `__enter__`."""

@@ -34,8 +34,7 @@ def test_configure_makes_settings_and_propagators_anew() -> None:
     before, settings = propagation(), state.settings
     configure(propagators=("tracecontext",))
     assert state.settings is not settings
-    assert len(before.propagators) == 3
-    assert len(propagation().propagators) == 1
+    assert propagation() is not before
 
 
 def test_line_is_said_once(logged: Callable[[], list[str]]) -> None:

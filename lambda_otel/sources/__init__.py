@@ -65,8 +65,22 @@ from .websocket import WEBSOCKET
 
 __all__ = ["SOURCES", "UNKNOWN", "Answer", "Attributes", "Batch", "Carrier", "EventSource", "Message", "Trigger", "recognize"]
 
-# The order matters where events look alike: authorizers before requests, the special before the general.
+# The order matters where events look alike: authorizers before requests, the special before the general. Otherwise the most frequent first.
 SOURCES: tuple[EventSource, ...] = (
+    AUTHORIZER_REST_TOKEN,
+    AUTHORIZER_HTTP_V2,
+    AUTHORIZER_HTTP_V1,
+    AUTHORIZER_WEBSOCKET,
+    AUTHORIZER_REST_REQUEST,
+    FUNCTION_URL,
+    HTTP_API_V2,
+    ALB,
+    WEBSOCKET,
+    VPC_LATTICE_V2,
+    AUTHORIZER_APPSYNC,
+    HTTP_API_V1,
+    API_GATEWAY_REST,
+    VPC_LATTICE_V1,
     APPSYNC_BATCH,
     SQS,
     SNS,
@@ -81,20 +95,6 @@ SOURCES: tuple[EventSource, ...] = (
     ACTIVEMQ,
     RABBITMQ,
     DOCUMENTDB,
-    AUTHORIZER_REST_TOKEN,
-    AUTHORIZER_HTTP_V2,
-    AUTHORIZER_HTTP_V1,
-    AUTHORIZER_WEBSOCKET,
-    AUTHORIZER_REST_REQUEST,
-    ALB,
-    WEBSOCKET,
-    VPC_LATTICE_V2,
-    FUNCTION_URL,
-    HTTP_API_V2,
-    AUTHORIZER_APPSYNC,
-    HTTP_API_V1,
-    API_GATEWAY_REST,
-    VPC_LATTICE_V1,
     APPSYNC_EVENTS,
     APPSYNC_RESOLVER,
     CLOUDWATCH_DASHBOARD,
@@ -150,9 +150,12 @@ def recognize(event: object, sources: Iterable[EventSource] = SOURCES) -> tuple[
         sources: Tried in order. One that raises is skipped and logged once.
     """
     found: Any = event
+    is_dict = isinstance(found, dict)
     for source in (*sources, UNKNOWN):
         try:
-            if isinstance(found, source.event_type) and (source.key is None or source.key in found) and source.matches(found):
+            # The key is looked at first, since most sources need not be asked more.
+            is_likely = isinstance(found, source.event_type) if source.key is None else is_dict and source.key in found
+            if is_likely and source.matches(found):
                 return source, source.describe(found)
         except Exception as error:
             if source.name not in _reported:

@@ -12,7 +12,7 @@ from .api_gateway import attributes_v2, is_payload_2
 
 
 def _matches(event: Event) -> bool:
-    return is_payload_2(event) and ".lambda-url." in (domain_of(mapping(event["requestContext"])) or "")
+    return ".lambda-url." in (domain_of(mapping(event.get("requestContext"))) or "") and is_payload_2(event)
 
 
 def _describe(event: Event) -> Trigger:

@@ -55,6 +55,15 @@ def seconds(work: Callable[[], Any], reference: Callable[[], Any]) -> tuple[floa
     return statistics.median(times[0]), statistics.median(times[1])
 
 
+def describe(found: Any) -> None:
+    """Recognises an event and makes everything that it says: a recorded invocation asks for all of it."""
+    _, trigger = recognize(found)
+    if callable(trigger.attributes):
+        trigger.attributes()
+    if trigger.batch:
+        tuple(trigger.batch.messages)
+
+
 def main() -> None:
     """Prints one line for each subject."""
     cases = {
@@ -67,7 +76,7 @@ def main() -> None:
     print(f"{'recognise and describe':<34}{'µs':>8}{'json.loads µs':>15}{'ratio':>8}")
     for name, found in cases.items():
         text = json.dumps(found)
-        ours, loads = seconds(lambda found=found: recognize(found), lambda text=text: json.loads(text))
+        ours, loads = seconds(lambda found=found: describe(found), lambda text=text: json.loads(text))
         print(f"{name:<34}{ours * 1e6:>8.1f}{loads * 1e6:>15.1f}{ours / loads:>8.2f}")
 
     settings = read({}, {})
