@@ -12,11 +12,9 @@ from typing import cast
 
 from ._version import __version__
 from .bytecode import RUNNING
-from .invoke import REGION, collect_spans, invoke, load_events, load_handler
+from .invoke import REGION, invoke, load_events, load_handler
 from .package import check, open_package
 from .usage import UsageError
-
-__all__ = ["collect_spans", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

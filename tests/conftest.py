@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.util._once import Once
 
-from lambda_otel.cli import collect_spans
+from lambda_otel.invoke import collect_spans
 from lambda_otel.sources import _reported
 from lambda_otel.state import state
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_otel import configure, inject_eventbridge, inject_invoke, span, traced_handler
-from lambda_otel.cli import collect_spans
+from lambda_otel.invoke import collect_spans
 
 DETAIL = '{"total": 1.10, "items": [1,2]}'
 JSON = st.recursive(

@@ -15,7 +15,8 @@ import boto3
 from moto.server import ThreadedMotoServer
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from lambda_otel.cli import collect_spans, main
+from lambda_otel.cli import main
+from lambda_otel.invoke import collect_spans
 
 EVENT = Path(__file__).with_name("event.json")
 BUCKET = "forecasts-demo"
