@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,9 +124,11 @@ def threads_are_not_traced() -> Iterator[None]:
 
 @pytest.mark.usefixtures("threads_are_not_traced")
 def test_memory_does_not_grow_over_ten_thousand_invocations(lambda_context: Any) -> None:
+    success = SimpleNamespace(name="SUCCESS")
+
     class Exporter:
         def export(self, spans: Any) -> Any:
-            return type("Result", (), {"name": "SUCCESS"})
+            return success
 
         def shutdown(self) -> None: ...
 
