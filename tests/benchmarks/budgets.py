@@ -132,8 +132,10 @@ def costs(endpoint: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 # A cold start and an invocation as shares of what the SDK by hand adds; an inner span as a share of
-# `with tracer.start_as_current_span(...)` with the same attributes on the same provider.
-BUDGETS = {"cold start": 0.65 if IS_OLD else 0.55, "warm invocation": 0.55, "span": 0.95}
+# `with tracer.start_as_current_span(...)` with the same attributes on the same provider. Then the same in function calls.
+INSTRUCTIONS = {"cold start": 0.53 if IS_OLD else 0.43, "warm invocation": 0.36, "span": 0.92}
+CALLS = {"cold start": 0.45 if IS_OLD else 0.35, "warm invocation": 0.46, "span": 0.97}
+BUDGETS = INSTRUCTIONS if VALGRIND else CALLS
 
 
 @pytest.mark.parametrize("what", BUDGETS)
@@ -147,16 +149,16 @@ def test_a_span_that_is_not_recorded_is_nearly_free(endpoint: dict[str, str], tm
         - calls((name, "created", (event(tmp_path, "few", 20, sampled=sampled),), more))
         for name, sampled, more in (("ours_with", True, endpoint), ("ours", False, endpoint), ("ours", True, {**endpoint, **OFF}))
     )
-    assert unsampled <= 0.15 * recorded, f"parent not sampled: {unsampled / recorded:.3f} of a recorded span"
-    assert off <= 0.06 * recorded, f"disabled: {off / recorded:.3f} of a recorded span"
+    assert unsampled <= 0.13 * recorded, f"parent not sampled: {unsampled / recorded:.3f} of a recorded span"
+    assert off <= 0.04 * recorded, f"disabled: {off / recorded:.3f} of a recorded span"
 
 
 def test_modules_that_the_set_up_loads() -> None:
     modules, of_the_sdk = (set(probe(name, "loaded")["modules"]) for name in ("ours", "floor"))
     added = modules - of_the_sdk
     assert added.isdisjoint(UNWANTED), added.intersection(UNWANTED)
-    assert len(added) <= 90, f"{len(added)} beside the {len(of_the_sdk)} of the SDK's provider: {sorted(added)}"
-    assert len(modules) <= 290 or IS_OLD, len(modules)
+    assert len(added) <= 75, f"{len(added)} beside the {len(of_the_sdk)} of the SDK's provider: {sorted(added)}"
+    assert len(modules) <= 265 or IS_OLD, len(modules)
 
 
 def test_one_thread_runs_beside_the_handler_and_only_to_see_its_deadline() -> None:
@@ -185,5 +187,5 @@ def test_an_unsampled_invocation_sends_nothing(tmp_path: Path) -> None:
 def test_memory_that_a_span_holds_until_it_is_sent(endpoint: dict[str, str], tmp_path: Path) -> None:
     request = event(tmp_path, "spans", 400)
     ours, base = (probe(name, "memory", request, 4, 0, **endpoint) for name in ("ours_with", "base"))
-    assert min(ours["blocks"]) <= 1.1 * min(base["blocks"]), (ours, base)
-    assert min(ours["held"]) <= 1.1 * min(base["held"]), (ours, base)
+    assert min(ours["blocks"]) <= 1.06 * min(base["blocks"]), (ours, base)
+    assert min(ours["held"]) <= 1.06 * min(base["held"]), (ours, base)

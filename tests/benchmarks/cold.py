@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import instructions
 from environments import Environment
@@ -23,19 +25,21 @@ PEAK, MODULES = "cold start, MiB", "cold start, modules"
 
 
 def measure(environments: Sequence[Environment], *, quick: bool) -> Figures:
-    """Instructions once, times in rounds."""
+    """Instructions once, times in rounds for one variant after the other, so that what is compared runs at nearly the same time."""
     counted = side_by_side(environments, count) if instructions.available() else {}
-    return merged(counted, interleaved(environments, 5 if quick else 7, spend))
+    rounds = 5 if quick else 9
+    return merged(counted, *(interleaved(environments, rounds, partial(spend, variant=variant)) for variant in VARIANTS))
 
 
 def tables(systems: Sequence[str], figures: Figures) -> list[Table]:
     """One table, of all systems and variants."""
     keys = [key(what, variant) for what in (INSTRUCTIONS, TIME) for variant in VARIANTS]
+    heads = [key(what, variant) for what in ("instr.", "CPU time") for variant in VARIANTS]
     rows = [
         [name, *(ratio(figures, name, key) for key in keys), median(figures, name, PEAK), median(figures, name, MODULES)]
         for name in systems
     ]
-    return [Table("Cold start", NOTE, ("system", "instructions", *VARIANTS[1:], "CPU time", *VARIANTS[1:], "MiB", "modules"), rows)]
+    return [Table("Cold start", NOTE, ("system", *heads, "MiB", "modules"), rows)]
 
 
 def key(what: str, variant: str) -> str:
@@ -45,19 +49,24 @@ def key(what: str, variant: str) -> str:
 
 def count(environment: Environment) -> dict[str, float]:
     """Instructions, for each variant."""
-    return {key(INSTRUCTIONS, variant): instructions.count(environment, "cold", variables=variables) for variant, variables in conditions()}
+    found: dict[str, float] = {}
+    for variant in VARIANTS:
+        with variables_of(variant) as variables:
+            found[key(INSTRUCTIONS, variant)] = instructions.count(environment, "cold", variables=variables)
+    return found
 
 
-def spend(environment: Environment) -> dict[str, float]:
-    """Seconds of CPU time for each variant, peak memory and modules."""
-    found = {variant: probe(environment, "cold", variables=variables) for variant, variables in conditions()}
-    spent = {key(TIME, variant): figures["cpu"] for variant, figures in found.items()}
-    return {**spent, PEAK: found[""]["peak"], MODULES: found[""]["modules"]}
+def spend(environment: Environment, variant: str) -> dict[str, float]:
+    """Seconds of CPU time for a variant; of the first one peak memory and modules as well."""
+    with variables_of(variant) as variables:
+        found = probe(environment, "cold", variables=variables)
+    beside = {} if variant else {PEAK: found["peak"], MODULES: found["modules"]}
+    return {key(TIME, variant): found["cpu"], **beside}
 
 
-def conditions() -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The variables of each variant, while it is measured; a folder that stays empty stands for the compiled modules."""
+@contextmanager
+def variables_of(variant: str) -> Iterator[Mapping[str, str]]:
+    """The variables of a variant, while it is measured; a folder that stays empty stands for the compiled modules."""
     with backend() as there, tempfile.TemporaryDirectory() as empty:
-        for variant in VARIANTS:
-            uncompiled = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": empty} if "no .pyc" in variant else {}
-            yield variant, {**there.variables, **({"WITH_BOTO3": "1"} if "boto3" in variant else {}), **uncompiled}
+        uncompiled = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": empty} if "no .pyc" in variant else {}
+        yield {**there.variables, **({"WITH_BOTO3": "1"} if "boto3" in variant else {}), **uncompiled}
