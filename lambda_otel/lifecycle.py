@@ -17,7 +17,7 @@ from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attr
 from .propagation import Extracted, propagation
 from .provider import telemetry
 from .recording import Attached, end, fail, make_current, restore, start
-from .sources import Attributes, EventSource, Trigger, recognize
+from .sources import Attributes, Batch, EventSource, Trigger, recognize
 from .sources._fields import carrier, mapping, raw
 from .span_builder import batch_span, invocation_span, named_headers, parent_of
 from .state import state
@@ -134,18 +134,24 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
 
 
 def _start_spans(found: Running, parent: Extracted, name: str | None, attributes: Attributes, cold: bool) -> None:
-    settings, batch = state.settings, found.trigger.batch
-    cold = cold and settings.initialization == "on-demand"
-    plan = invocation_span(found.trigger, found.lambda_context, cold, settings, parent)
+    cold = cold and state.settings.initialization == "on-demand"
+    plan = invocation_span(found.trigger, found.lambda_context, cold, state.settings, parent)
     if found.layer is None:
         found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, parent.context, plan.links)
         found.context = _with_span(parent.context, found.span)
     else:
         found.context = _adopt(found, found.layer, {**plan.attributes, **attributes})
-    if batch and found.batch is None and get_current_span(found.context).is_recording():
-        inner = batch_span(batch, settings, propagation())
-        found.batch = start(inner.name, inner.kind, inner.attributes, found.context, inner.links)
-        found.context = _with_span(found.context, found.batch)
+    if found.trigger.batch and found.batch is None and get_current_span(found.context).is_recording():
+        try:
+            _start_batch_span(found, found.trigger.batch)
+        except Exception as error:
+            state.say_once(f"messages not traced: {type(error).__name__}: {error}")
+
+
+def _start_batch_span(found: Running, batch: Batch) -> None:
+    plan = batch_span(batch, state.settings, propagation())
+    found.batch = start(plan.name, plan.kind, plan.attributes, found.context, plan.links)
+    found.context = _with_span(found.context, found.batch)
 
 
 def _with_span(context: Context, span: Span | None) -> Context:

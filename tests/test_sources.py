@@ -366,10 +366,39 @@ def test_source_that_raises_is_skipped_and_said_once(
     assert logged() == ["event source broken skipped, it raised ValueError: broken"]
 
 
+def test_messages_that_a_source_cannot_make_leave_the_invocation_traced(
+    spans: Any, lambda_context: Any, logged: Callable[[], list[str]]
+) -> None:
+    class Broken(list[Message]):
+        def __iter__(self) -> Any:
+            raise ValueError("broken")
+
+    mine = EventSource("mine", lambda event: True, lambda event: Trigger(batch=Batch("mine", Broken())))
+    handler = traced_handler(lambda event, context: event, sources=(mine, *SOURCES))
+    event = {"kind": "mine"}
+    assert handler(event, lambda_context) is event
+    assert spans.one().attributes["faas.trigger"] == "other"
+    assert logged() == ["messages not traced: ValueError: broken"]
+
+
 def test_without_a_source_every_event_is_unknown(spans: Any, lambda_context: Any) -> None:
     traced_handler(sources=())(lambda event, context: None)(LOADED[EVENTS / "sqs/two_traces.json"], lambda_context)
     span = spans.one()
     assert (span.attributes["faas.trigger"], span.links) == ("other", ())
+
+
+def test_attributes_that_a_source_cannot_make_are_left_out_and_said_once(
+    spans: Any, lambda_context: Any, logged: Callable[[], list[str]]
+) -> None:
+    def describe(event: Any) -> Trigger:
+        return Trigger(faas_trigger="http", attributes=lambda: {"app.kind": event["missing"]})
+
+    mine = EventSource("mine", lambda event: True, describe)
+    handler = traced_handler(lambda event, context: event, sources=(mine, *SOURCES))
+    event = {"kind": "mine"}
+    assert [handler(event, lambda_context) for _ in range(2)] == [event, event]
+    assert [span.attributes["faas.trigger"] for span in spans.take()] == ["http", "http"]
+    assert logged() == ["attributes of the event left out, its source raised KeyError: 'missing'"]
 
 
 def test_source_is_asked_only_about_events_of_its_type() -> None:
