@@ -45,7 +45,7 @@ class Backend:
             content = self.udp.recv(65536)
             self.counts["datagrams"] += 1
             self.counts["bytes"] += len(content)
-            self.counts["spans"] += count_inner(base64.b64decode(content.partition(b"T1S")[2]))
+            self.counts["spans"] += count_inner(base64.b64decode(content.partition(b"\nT1S")[2]))
 
     def _serve(self, connection: socket.socket) -> None:
         with connection:

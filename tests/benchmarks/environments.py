@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache as once
 from pathlib import Path
 
 from systems import RUNTIME, System
@@ -45,6 +46,10 @@ class Environment:
     def serving(self, system: System) -> Environment:
         """The same packages for another function."""
         return replace(self, system=system)
+
+    def uncompiled(self) -> Environment:
+        """The same packages without a single `.pyc`; to be run without writing any."""
+        return replace(self, folder=_without_pyc(self.folder))
 
     def launch(self) -> list[str]:
         """What only gets as far as starting the function's process, for a program that does not exist; empty without a launcher."""
@@ -132,6 +137,13 @@ def _installed(name: str, requirements: Sequence[str]) -> Path:
             pip("install", "--target", str(made), *requirements)
         made.rename(folder)
     return folder
+
+
+@once
+def _without_pyc(folder: Path) -> Path:
+    copy = cache() / f"{folder.name}-uncompiled"
+    shutil.rmtree(copy, ignore_errors=True)
+    return Path(shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__")))
 
 
 def pip(*arguments: str) -> None:

@@ -35,6 +35,9 @@ BARE = System("no tracing", "bare", ())
 BASE = System("SDK by hand", "base", _SDK)
 OURS = System("lambda_otel", "ours", (".",), after_answer={"LAMBDA_OTEL_FLUSH_MODE": "async"})
 
+# For cold starts only: what any library on OpenTelemetry's SDK has to load.
+FLOOR = replace(BASE, name="OpenTelemetry's provider alone", subject="floor")
+
 # For inner spans only: the same spans by other means, and the least that a decorator costs.
 WITH = replace(OURS, name="`with` on lambda_otel's provider", subject="ours_with")
 DECORATED = replace(BARE, name="decorator without tracing", subject="decorated")
