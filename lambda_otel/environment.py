@@ -14,6 +14,7 @@ from .config import Settings
 from .invocation import remaining_seconds
 from .provider import flush, send, telemetry
 from .state import logger, state
+from .termination import flush_on_sigterm
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def ended(context: object, error: BaseException | None = None, *, sends: bool = 
     """
     sends = sends and not telemetry().way_out.is_idle
     if state.environment is not None:
-        state.environment.ended(remaining_seconds(context), error, sends=sends)
+        state.environment.ended(context, error, sends=sends)
     elif sends:
         send(remaining_seconds(context))
 
@@ -91,26 +92,27 @@ class Environment:
             return
         if not self._handles_sigterm:
             self._handles_sigterm = True
-            from .termination import flush_on_sigterm
-
             flush_on_sigterm(lambda: Call(lambda: flush(_LAST_FLUSH)).wait(time.monotonic() + _LAST_FLUSH))
         found.way_out.forget_open()
         if self._watchdog and remaining:
             self._watchdog.watch(remaining, margin(remaining, self._margin))
 
-    def ended(self, remaining: float | None, error: BaseException | None, *, sends: bool) -> None:
+    def ended(self, context: object, error: BaseException | None, *, sends: bool) -> None:
         """The invocation is over; see the function of this name. An error that ends the process leaves no time after the answer."""
         if self._watchdog:
             self._watchdog.rest()
         is_left = self._extension is not None and self._extension.ended(self._request_id)
         ends_process = error is not None and not isinstance(error, Exception)
         if sends and (ends_process or not is_left):
-            send(remaining)
+            send(remaining_seconds(context))
 
 
 def margin(remaining: float, chosen: float | None) -> float:
     """How many seconds before its deadline the watchdog acts in an invocation that has so many; never in its first half."""
-    return min(min(max(remaining * _SHARE, _LEAST), _MOST) if chosen is None else chosen, remaining / 2)
+    if chosen is None:
+        chosen = remaining * _SHARE
+        chosen = _LEAST if chosen < _LEAST else min(chosen, _MOST)
+    return min(remaining / 2, chosen)
 
 
 def _keep_unfinished() -> None:

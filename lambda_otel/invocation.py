@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from . import semconv
@@ -47,6 +48,7 @@ def attributes_of(context: object, *, cold: bool) -> Attributes:
     return {key: value for key, value in found.items() if value is not None}
 
 
+@lru_cache(maxsize=8)
 def resolve_arn(arn: str | None, version: str | None) -> tuple[str | None, str | None]:
     """The ARN with its qualifier replaced by the version that ran, and its account.
 

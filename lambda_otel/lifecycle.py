@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, get_current_span, 
 from . import semconv
 from .environment import began, ended
 from .invocation import request_id
-from .outcome import SUCCESS, Outcome, failed_messages, of_response, status_attributes
+from .outcome import SUCCESS, Outcome, failed_messages, of_response
 from .propagation import Extracted, propagation
 from .provider import telemetry
 from .recording import Attached, end, fail, make_current, restore, start
@@ -232,8 +232,10 @@ def _note_outcome(found: Running, response: object, error: BaseException | None)
     if found.batch is not None:
         _note_failures(found.batch, outcome, found.trigger)
     if found.span is not None:
-        for key, value in {**status_attributes(outcome), **_response_headers(response)}.items():
+        for key, value in outcome.attributes.items():
             found.span.set_attribute(key, value)
+        if state.settings.capture:
+            found.span.set_attributes(_response_headers(response))
         if outcome.error_type:
             fail(found.span, outcome.error_type)
 
@@ -248,7 +250,5 @@ def _note_failures(batch: Span, outcome: Outcome, trigger: Trigger) -> None:
 
 
 def _response_headers(response: object) -> Attributes:
-    if not state.settings.capture:
-        return {}
     found = carrier(mapping(response).get("headers"))
     return named_headers(semconv.HTTP_RESPONSE_HEADER, found[0], state.settings) if found else {}

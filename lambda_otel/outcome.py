@@ -10,7 +10,7 @@ from typing import cast
 
 from . import semconv
 from .sources import Answer, Attributes, Message
-from .sources._base import NOTHING, AttributeValue
+from .sources._base import NOTHING
 
 _ERRORS = (Exception, SystemExit, KeyboardInterrupt)
 
@@ -125,9 +125,3 @@ def failed_messages(outcome: Outcome, messages: Sequence[Message]) -> int:
     if outcome.all_failed:
         return len(messages)
     return sum(message.item in outcome.failed_items for message in messages) if outcome.failed_items else 0
-
-
-def status_attributes(outcome: Outcome) -> dict[str, AttributeValue]:
-    """The response's attributes, with `error.type` when it failed."""
-    failed = {semconv.ERROR_TYPE: outcome.error_type} if outcome.error_type else {}
-    return {**outcome.attributes, **failed}

@@ -10,6 +10,7 @@ from opentelemetry import trace
 from . import semconv
 from ._version import __version__
 from .config import ConfigError
+from .propagation import propagation
 from .state import logger, state
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def prepare() -> None:
         with state.lock:
             try:
                 state.prepared = _build()
+                propagation()
             except Exception as error:
                 state.prepared = _untraced(error)
 

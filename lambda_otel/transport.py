@@ -108,7 +108,8 @@ class Client:
         return cast("list[Any]", call.result)
 
     def _resolve(self) -> list[Any]:
-        return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        # As bytes: for text the first call would load the codec of international names.
+        return socket.getaddrinfo(self.host.encode("ascii"), self.port, type=socket.SOCK_STREAM)
 
 
 def _tls_context(certificate: str | None, client_certificate: str | None, client_key: str | None) -> ssl.SSLContext:

@@ -33,14 +33,15 @@ class Watchdog:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken itself, as the condition would do it in Python
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._deadline = self._acts_at = math.inf
         self._wakes_at = 0.0
 
     def watch(self, remaining: float, margin: float) -> None:
         """An invocation begins that has this many seconds; the watchdog acts this many seconds before they are over."""
-        with self._changed:
+        with self._lock:
             self._deadline = time.monotonic() + remaining
             self._acts_at = self._deadline - margin
             if self._thread is None:
@@ -51,7 +52,7 @@ class Watchdog:
 
     def rest(self) -> None:
         """The invocation is over. The thread is not woken for it: it finds nothing to do."""
-        with self._changed:
+        with self._lock:
             self._acts_at = math.inf
 
     def _run(self) -> None:

@@ -29,7 +29,7 @@ LOADED = {
         f"lambda_otel.{name}"
         for name in ("inject", "inject_payload", "invocation", "lifecycle", "outcome", "propagation", "provider", "record", "recording")
     ),
-    *(f"lambda_otel.{name}" for name in ("semconv", "sources", "span_builder", "spans", "state", "traceparent", "watchdog")),
+    *(f"lambda_otel.{name}" for name in ("semconv", "sources", "span_builder", "spans", "state", "termination", "traceparent", "watchdog")),
     *(f"lambda_otel.sources.{name.removeprefix('sources.')}" for name in MODULES if name.startswith("sources.") and "__init__" not in name),
 }
 HEAVY = (

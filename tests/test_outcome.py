@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import StatusCode
 
 from lambda_otel import traced_handler
-from lambda_otel.outcome import SUCCESS, error_type, failed_messages, is_error, message, of_response, status_attributes
+from lambda_otel.outcome import SUCCESS, error_type, failed_messages, is_error, message, of_response
 from lambda_otel.sources import Message
 
 STATUS = "http.response.status_code"
@@ -77,10 +77,10 @@ def test_result_of_another_trigger_is_not_read() -> None:
     assert of_response("http", {"batchItemFailures": [{"itemIdentifier": "1"}]}) == SUCCESS
 
 
-def test_attributes_name_the_error() -> None:
-    assert status_attributes(of_response("http", {"statusCode": 503})) == {STATUS: 503, "error.type": "503"}
-    assert status_attributes(of_response("http", {"statusCode": 404})) == {STATUS: 404}
-    assert status_attributes(SUCCESS) == {}
+def test_outcome_names_the_error() -> None:
+    failed, unknown = of_response("http", {"statusCode": 503}), of_response("http", {"statusCode": 404})
+    assert (failed.attributes, failed.error_type) == ({STATUS: 503}, "503")
+    assert (unknown.attributes, unknown.error_type) == ({STATUS: 404}, None)
 
 
 @pytest.mark.parametrize(

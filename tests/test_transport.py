@@ -461,7 +461,7 @@ def test_a_host_that_is_unknown_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_name_that_no_host_can_have_fails() -> None:
-    with pytest.raises(TransportError, match="label"):
+    with pytest.raises(TransportError):
         Connection(Client(f"http://{'x' * 64}.example"), soon())
 
 

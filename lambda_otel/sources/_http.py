@@ -66,7 +66,7 @@ def request_attributes(
         semconv.SERVER_ADDRESS: server,
         semconv.SERVER_PORT: port,
     }
-    return {key: value for key, value in found.items() if value not in (None, "")}
+    return {key: value for key, value in found.items() if value}
 
 
 def span_name(attributes: Attributes) -> str | None:
@@ -84,6 +84,8 @@ def _first(value: str | None) -> str | None:
 
 def _address(value: str | None) -> str | None:
     """A client address without the port that a load balancer can be told to add."""
+    if not value or ":" not in value:
+        return value
     host, port = split_host(value)
     return host if port is not None else value
 
