@@ -40,11 +40,11 @@ def arrange() -> None:
         state.say_once(_NO_EXTENSION % "AWS_LAMBDA_RUNTIME_API is not set")
 
 
-def began(request_id: str | None, context: object) -> None:
-    """An invocation with this request id and Lambda context begins. Never raises."""
+def began(request_id: str | None, context: object, *, is_recorded: bool) -> None:
+    """An invocation with this request id and Lambda context begins; nothing is lost of one that is not recorded. Never raises."""
     if state.environment is not None:
         try:
-            state.environment.began(request_id, remaining_seconds(context))
+            state.environment.began(request_id, context, is_recorded=is_recorded)
         except Exception as error:
             state.say_once(f"the invocation is not watched: {type(error).__name__}: {error}")
 
@@ -82,19 +82,18 @@ class Environment:
 
             register(before_snapshot=lambda: send(None), after_restore=_start_anew)
 
-    def began(self, request_id: str | None, remaining: float | None) -> None:
-        """An invocation begins that has this many seconds."""
+    def began(self, request_id: str | None, context: object, *, is_recorded: bool) -> None:
+        """An invocation begins; see the function of this name."""
         self._request_id = request_id
         if self._extension:
             self._extension.began(request_id)
-        found = telemetry()
-        if not found.records:
+        if not is_recorded:
             return
         if not self._handles_sigterm:
             self._handles_sigterm = True
             flush_on_sigterm(lambda: Call(lambda: flush(_LAST_FLUSH)).wait(time.monotonic() + _LAST_FLUSH))
-        found.way_out.forget_open()
-        if self._watchdog and remaining:
+        telemetry().way_out.forget_open()
+        if self._watchdog and (remaining := remaining_seconds(context)):
             self._watchdog.watch(remaining, margin(remaining, self._margin))
 
     def ended(self, context: object, error: BaseException | None, *, sends: bool) -> None:

@@ -125,8 +125,9 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
     source, trigger = recognize(event, sources)
     parent = parent_of(trigger, context, state.settings, propagation())
     found = Running(source, trigger, context, parent.context)
-    began(found.request_id, context)
-    if found.layer is not None or not telemetry().skips(parent.span_context):
+    is_recorded = found.layer is not None or not telemetry().skips(parent.span_context)
+    began(found.request_id, context, is_recorded=is_recorded)
+    if is_recorded:
         _start_spans(found, parent, name, attributes, cold)
     found.context = set_value(_KEY, found, found.context)
     _unfinished.add(ref(found, _unfinished.discard))

@@ -83,7 +83,7 @@ class Propagation:
         return None
 
     def _plain_w3c(self, carrier: Carrier) -> SpanContext | None:
-        return span_context_of(carrier) if self._reads_w3c and "traceparent" in carrier else None
+        return span_context_of(carrier) if self._reads_w3c else None
 
     def _extract(self, carriers: Iterable[Carrier], readers: tuple[_Keyed, ...]) -> Extracted:
         found = Extracted(Context())

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from ._base import EventSource, Trigger
 from ._fields import Event, headers, mapping
-from ._http import domain_of, http_trigger
+from ._http import http_trigger
 from .api_gateway import attributes_v2, is_payload_2
 
 
 def _matches(event: Event) -> bool:
-    return ".lambda-url." in (domain_of(mapping(event.get("requestContext"))) or "") and is_payload_2(event)
+    domain = mapping(event.get("requestContext")).get("domainName")
+    return isinstance(domain, str) and ".lambda-url." in domain and is_payload_2(event)
 
 
 def _describe(event: Event) -> Trigger:
