@@ -30,44 +30,19 @@ class ConfigError(ValueError):
 
 
 class Settings:
-    """Everything that can be configured, read once.
+    """Everything that can be configured, read once; `docs/configuration.md` says what each variable means. Times are in seconds.
 
     Args:
         reader: Of the environment and the arguments of `configure`.
 
     Attributes:
-        disabled: `OTEL_SDK_DISABLED`.
-        function: `AWS_LAMBDA_FUNCTION_NAME`; None outside Lambda.
-        runtime_api: `AWS_LAMBDA_RUNTIME_API`; None outside the runtime.
-        initialization: `AWS_LAMBDA_INITIALIZATION_TYPE`, such as `on-demand` or `snap-start`.
-        exporters: `OTEL_TRACES_EXPORTER`: names, or exporter objects given in code.
-        protocol: `OTEL_EXPORTER_OTLP_TRACES_PROTOCOL` or `OTEL_EXPORTER_OTLP_PROTOCOL`.
-        endpoint: URL that the traces are posted to.
-        headers: `OTEL_EXPORTER_OTLP_HEADERS`, sent with each request.
-        compression: `gzip`, `deflate` or `none`.
-        otlp_timeout: `OTEL_EXPORTER_OTLP_TIMEOUT`, seconds for one request.
-        certificate: File with the certificates of the authorities to trust.
-        client_certificate: File with the client's certificate.
-        client_key: File with the client's key.
-        credential_provider: The variable that names an entry point of the official exporter, which makes the session to send with.
-        propagators: `OTEL_PROPAGATORS`: names, or propagator objects given in code.
-        sampler: `OTEL_TRACES_SAMPLER`: a name, or a sampler object given in code.
-        sampler_arg: `OTEL_TRACES_SAMPLER_ARG`.
-        resource: Resource attributes from Lambda's environment and the user.
-        resource_detectors: True when `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` names some.
-        queue_size: `OTEL_BSP_MAX_QUEUE_SIZE`, ended spans that are kept.
-        batch_size: `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, spans in one request.
-        flush_timeout: `LAMBDA_OTEL_FLUSH_TIMEOUT`, seconds that a flush may take.
-        flush_margin: `LAMBDA_OTEL_FLUSH_MARGIN`, seconds before the deadline that a flush leaves untouched.
-        flush_mode: `LAMBDA_OTEL_FLUSH_MODE`: `sync`, before the answer, or `async`, after it.
-        timeout_margin: `LAMBDA_OTEL_TIMEOUT_MARGIN`, seconds before the deadline at which unfinished spans are sent; 0 for never, None
-            for a tenth of the function's time-out.
-        max_links: `OTEL_SPAN_LINK_COUNT_LIMIT`.
-        known_methods: `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`; None for those of the standard.
-        capture: `LAMBDA_OTEL_CAPTURE`: attributes that are recorded only when named.
-        message_parent: `LAMBDA_OTEL_MESSAGE_PARENT`: `auto`, `never` or `always`.
-        unsampled_xray: `LAMBDA_OTEL_UNSAMPLED_XRAY`: what an unsampled X-Ray context is, `link` or `parent`.
-        context_key: `LAMBDA_OTEL_CONTEXT_KEY`: key of a payload under which a trace context travels.
+        function: None outside Lambda.
+        runtime_api: None outside Lambda's runtime.
+        exporters: Names, or objects given in code; so are `propagators` and `sampler`.
+        endpoint: URL that the traces are posted to; empty when there is no usable one.
+        credential_provider: The name of the variable that is set.
+        timeout_margin: 0 for never, None for a tenth of the function's time-out.
+        known_methods: None for those of the standard.
         problems: One line for each value that could not be used.
     """
 

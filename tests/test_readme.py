@@ -1,4 +1,4 @@
-"""What README.md says is so."""
+"""What README.md and docs/configuration.md say is so."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from lambda_otel.config import read
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 EVENT = ROOT / "tests" / "events" / "http_api_v2" / "any_route_custom_domain_stage.json"
 
 
@@ -31,9 +32,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}$\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def rows(heading: str) -> list[list[str]]:
+def rows(heading: str, page: str) -> list[list[str]]:
     """The cells of the table under a heading, without its head."""
-    (section,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)
+    (section,) = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -135,7 +136,7 @@ def test_the_links_lead_somewhere() -> None:
 
 
 def test_the_public_names_are_those_of_the_package() -> None:
-    names = [name for cells in rows("Public names") for name in code(cells[0])]
+    names = [name for cells in rows("Public names", README) for name in code(cells[0])]
     assert sorted(names) == sorted(set(lambda_otel.__all__) - {"__version__"})
 
 
@@ -158,7 +159,7 @@ def variables_read() -> set[str]:
 
 
 def test_the_variables_are_those_that_are_read() -> None:
-    named = [name for cells in rows("Environment variables") for name in code(cells[0])]
+    named = [name for cells in rows("Environment variables", CONFIGURATION) for name in code(cells[0])]
     assert len(named) == len(set(named))
     assert set(named) == variables_read()
 
@@ -171,7 +172,12 @@ def test_no_module_reads_a_variable_that_the_settings_do_not() -> None:
     assert {word for word in words if re.fullmatch("(OTEL|LAMBDA_OTEL|AWS)_[A-Z_]+", word)} - limits == variables_read() - limits
 
 
-DEFAULTS = [(name, code(cells[1])[0]) for cells in rows("Environment variables") if cells[1].startswith("`") for name in code(cells[0])]
+DEFAULTS = [
+    (name, code(cells[1])[0])
+    for cells in rows("Environment variables", CONFIGURATION)
+    if cells[1].startswith("`")
+    for name in code(cells[0])
+]
 
 
 @pytest.mark.parametrize(("name", "default"), DEFAULTS)

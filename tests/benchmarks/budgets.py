@@ -18,7 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +189,16 @@ def test_memory_that_a_span_holds_until_it_is_sent(endpoint: dict[str, str], tmp
     ours, base = (probe(name, "memory", request, 4, 0, **endpoint) for name in ("ours_with", "base"))
     assert min(ours["blocks"]) <= 1.06 * min(base["blocks"]), (ours, base)
     assert min(ours["held"]) <= 1.06 * min(base["held"]), (ours, base)
+
+
+def test_the_package_is_small_and_needs_four_others(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, TESTS.parent], check=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size <= 120 * 1024, wheel.stat().st_size
+    needed = [re.split(r"[<>=!~ ;]", line)[0] for line in requires("lambda-otel") or () if "extra ==" not in line]
+    assert sorted(needed) == [
+        "opentelemetry-api",
+        "opentelemetry-exporter-otlp-proto-http",
+        "opentelemetry-propagator-aws-xray",
+        "opentelemetry-sdk",
+    ]
