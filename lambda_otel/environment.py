@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from . import semconv
@@ -41,7 +42,7 @@ def arrange() -> None:
 
 
 def began(request_id: str | None, context: object, *, is_recorded: bool) -> None:
-    """An invocation with this request id and Lambda context begins; nothing is lost of one that is not recorded. Never raises."""
+    """An invocation with this request id and Lambda context begins. Never raises."""
     if state.environment is not None:
         try:
             state.environment.began(request_id, context, is_recorded=is_recorded)
@@ -49,18 +50,26 @@ def began(request_id: str | None, context: object, *, is_recorded: bool) -> None
             state.say_once(f"the invocation is not watched: {type(error).__name__}: {error}")
 
 
-def ended(context: object, error: BaseException | None = None, *, sends: bool = True) -> None:
-    """The invocation that began last is over and its spans have ended: they are sent, now or after the answer.
+def ended(context: object, error: BaseException | None = None, conclude: Callable[[], None] | None = None, *, sends: bool = True) -> None:
+    """The invocation that began last is over: its spans are ended and sent, now or after the answer.
 
     Args:
         context: The Lambda context.
         error: What the handler raised.
+        conclude: Ends the spans, None without any; never raises.
         sends: False when somebody else sends the spans.
     """
-    sends = sends and not telemetry().way_out.is_idle
     if state.environment is not None:
-        state.environment.ended(context, error, sends=sends)
-    elif sends:
+        state.environment.ended(context, error, conclude, sends=sends)
+        return
+    if conclude:
+        conclude()
+    if sends:
+        _send(context)
+
+
+def _send(context: object) -> None:
+    if not telemetry().way_out.is_idle:
         send(remaining_seconds(context))
 
 
@@ -87,7 +96,7 @@ class Environment:
         self._request_id = request_id
         if self._extension:
             self._extension.began(request_id)
-        if not is_recorded:
+        if not is_recorded and telemetry().way_out.is_idle:
             return
         if not self._handles_sigterm:
             self._handles_sigterm = True
@@ -96,14 +105,19 @@ class Environment:
         if self._watchdog and (remaining := remaining_seconds(context)):
             self._watchdog.watch(remaining, margin(remaining, self._margin))
 
-    def ended(self, context: object, error: BaseException | None, *, sends: bool) -> None:
+    def ended(self, context: object, error: BaseException | None, conclude: Callable[[], None] | None, *, sends: bool) -> None:
         """The invocation is over; see the function of this name. An error that ends the process leaves no time after the answer."""
         if self._watchdog:
             self._watchdog.rest()
-        is_left = self._extension is not None and self._extension.ended(self._request_id)
+        waits = sends and error is None  # an exception is looked at before it goes on
+        if conclude and not waits:
+            conclude()
+        is_left = self._extension is not None and self._extension.ended(self._request_id, conclude if waits else None)
+        if conclude and waits and not is_left:
+            conclude()
         ends_process = error is not None and not isinstance(error, Exception)
         if sends and (ends_process or not is_left):
-            send(remaining_seconds(context))
+            _send(context)
 
 
 def margin(remaining: float, chosen: float | None) -> float:

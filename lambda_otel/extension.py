@@ -46,6 +46,7 @@ class Extension:
         self._flush = flush
         self._changed = threading.Condition()
         self._begun = self._ended = self._done = ""  # request ids
+        self._conclusions: list[Callable[[], None]] = []  # of one handler or, when it calls another traced one, of several
         self._identifier = self._register()
         self._thread = threading.Thread(target=self._run, name="lambda_otel-extension", daemon=True)
         self._thread.start()
@@ -54,19 +55,27 @@ class Extension:
         """A traced handler begins this invocation, and will end it."""
         self._begun = request_id or ""
 
-    def ended(self, request_id: str | None) -> bool:
-        """The handler has returned and its spans have ended.
+    def ended(self, request_id: str | None, conclude: Callable[[], None] | None = None) -> bool:
+        """The handler has returned.
+
+        Args:
+            request_id: Of the invocation.
+            conclude: To be called before the flush: ends the spans.
 
         Returns:
-            True when the extension sends them. False when somebody else has to: it has failed, or is through with this invocation, or
-            this is a forked process, in which it does not run.
+            True when the extension does both. False when somebody else has to: it has failed, or is through with this invocation, or this
+            is a forked process, in which it does not run.
         """
         if not (request_id and self._thread.is_alive()):
             return False
         with self._changed:
+            if request_id == self._done:
+                return False
             self._ended = request_id
+            if conclude:
+                self._conclusions.append(conclude)
             self._changed.notify()
-            return request_id != self._done
+            return True
 
     def _register(self) -> str:
         with closing(_Api(self._address, timeout=1.0)) as api:
@@ -87,6 +96,8 @@ class Extension:
         if self._await_end(request_id, deadline - _MARGIN):
             time.sleep(_HEAD_START)
             try:
+                while self._conclusions:
+                    self._conclusions.pop(0)()
                 self._flush(deadline - time.time())
             except Exception as error:
                 state.say_once(f"spans not sent: {type(error).__name__}: {error}")

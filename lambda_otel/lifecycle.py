@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, cast
 from weakref import ref
@@ -18,6 +19,7 @@ from .propagation import Extracted, propagation
 from .provider import telemetry
 from .recording import Attached, end, fail, make_current, restore, start
 from .sources import Attributes, Batch, EventSource, Trigger, recognize
+from .sources._base import NOTHING
 from .sources._fields import carrier, mapping, raw
 from .span_builder import batch_span, invocation_span, named_headers, parent_of
 from .state import state
@@ -80,6 +82,9 @@ class Running:
 
 # Weakly: an `async def` handler that is never awaited leaves one that never ends.
 _unfinished: set[ref[Running]] = set()
+
+# A context that somebody keeps keeps its invocation, but not the event.
+_FORGOTTEN = Trigger()
 
 
 def running() -> Running | None:
@@ -201,42 +206,61 @@ def finish(found: Running, response: object = None, error: BaseException | None 
     """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
     found.over = True
     _unfinished.discard(ref(found))
-    if found.span is not None or found.batch is not None or found.records:
-        try:
-            _note_outcome(found, response, error)
-        except Exception as fault:
-            state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
-        _end_spans(found, error)
-    _leave_environment(found.lambda_context, error, sends=found.layer is None)
+    is_recorded = found.span is not None or found.batch is not None or found.records
+    if is_recorded:
+        conclude = _conclusion(found, response, error)
+    else:
+        conclude, found.trigger = None, _FORGOTTEN
+    _leave_environment(found.lambda_context, error, conclude, sends=found.layer is None)
 
 
-def _leave_environment(context: object, error: BaseException | None = None, *, sends: bool = True) -> None:
+def _leave_environment(
+    context: object, error: BaseException | None = None, conclude: Callable[[], None] | None = None, *, sends: bool = True
+) -> None:
     try:
-        ended(context, error, sends=sends)
+        ended(context, error, conclude, sends=sends)
     except Exception as fault:
         state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
 
 
-def _end_spans(found: Running, error: BaseException | None) -> None:
-    for _, span, end_time in found.records:
-        end(span, end_time=end_time)
-    for made in (found.batch, found.span):
-        if made is not None and made is not found.layer:
-            end(made, error)
+def _conclusion(found: Running, response: object, error: BaseException | None) -> Callable[[], None]:
+    """What ends the spans as of now, by an outcome that is read now: the response may change on its way to the caller."""
+    end_time, outcome, headers = time.time_ns(), SUCCESS, NOTHING
+    try:
+        if error is None:
+            outcome = of_response(found.trigger.answer, response)
+            headers = _response_headers(response) if state.settings.capture else NOTHING
+    except Exception as fault:
+        _say_untraced(fault)
+
+    def conclude() -> None:
+        try:
+            _note_outcome(found, outcome, headers)
+        except Exception as fault:
+            _say_untraced(fault)
+        for _, span, record_end_time in found.records:
+            end(span, end_time=record_end_time)
+        for made in (found.batch, found.span):
+            if made is not None and made is not found.layer:
+                end(made, error, end_time)
+        found.trigger = _FORGOTTEN
+
+    return conclude
 
 
-def _note_outcome(found: Running, response: object, error: BaseException | None) -> None:
-    outcome = SUCCESS if error is not None else of_response(found.trigger.answer, response)
+def _say_untraced(fault: Exception) -> None:
+    state.say_once(f"invocation not fully traced: {type(fault).__name__}: {fault}")
+
+
+def _note_outcome(found: Running, outcome: Outcome, headers: Attributes) -> None:
     for item, span, _ in found.records:
         if outcome.all_failed or item in outcome.failed_items:
             fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
     if found.batch is not None:
         _note_failures(found.batch, outcome, found.trigger)
     if found.span is not None:
-        for key, value in outcome.attributes.items():
+        for key, value in (*outcome.attributes.items(), *headers.items()):
             found.span.set_attribute(key, value)
-        if state.settings.capture:
-            found.span.set_attributes(_response_headers(response))
         if outcome.error_type:
             fail(found.span, outcome.error_type)
 

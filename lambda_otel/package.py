@@ -118,6 +118,7 @@ def _modules(names: Mapping[str, int], version: str) -> Iterator[tuple[str, str]
         if "__pycache__" in path.parts or (library and library[1] != version):
             continue
         if path.suffix == ".py":
-            yield name, str(path.parent / "__pycache__" / f"{path.stem}.cpython-{version.replace('.', '')}.pyc")
+            folder = name[: -len(path.name)]  # as the archive spells it, perhaps with a dot in front
+            yield name, f"{folder}__pycache__/{path.stem}.cpython-{version.replace('.', '')}.pyc"
         elif path.suffix == ".pyc" and name[:-1] not in names:
             yield name, name

@@ -64,7 +64,7 @@ class Propagation:
 
     def __init__(self, propagators: tuple[_Keyed, ...], reads_environment: bool, obeys_xray_sampling: bool) -> None:
         self._writers = propagators
-        self._readers = propagators[::-1]
+        self._readers = propagators
         self._reads_w3c = any(type(propagator) is TraceContextTextMapPropagator for propagator, _ in propagators)
         self._span_readers = tuple(reader for reader in self._readers if reader[1] != _BAGGAGE_KEYS)
         self._reads_environment = reads_environment
@@ -119,14 +119,14 @@ class Propagation:
         return {key: value for key, value in carrier.items() if isinstance(key, str) and isinstance(value, str) and value}
 
     def _read(self, carrier: Carrier, readers: tuple[_Keyed, ...], found: Extracted) -> None:
-        """Adds to what was found what one carrier holds. The first of the readers that knows a span wins, the others may add baggage."""
-        span: Span | None = None
+        """Adds to what was found what one carrier holds: the span of the last reader that knows one, and baggage of any."""
+        plain: Span | None = None
         unsampled: SpanContext | None = None
-        if plain := self._plain_w3c(carrier):
-            span, found.span_context = NonRecordingSpan(plain), plain
-            found.context = set_span_in_context(span, found.context)
+        if span_context := self._plain_w3c(carrier):
+            plain, found.span_context = NonRecordingSpan(span_context), span_context
+            found.context = set_span_in_context(plain, found.context)
         for propagator, keys in readers:
-            if keys and (keys.isdisjoint(carrier) or (span is not None and keys in _SPAN_KEYS)):
+            if keys and (keys.isdisjoint(carrier) or (plain is not None and keys in _SPAN_KEYS)):
                 continue
             try:
                 readable = _with_readable_xray(carrier) if XRAY_KEY in keys and XRAY_KEY in carrier else carrier
@@ -136,18 +136,17 @@ class Propagation:
                 continue
             if context is found.context:
                 continue
-            if span is not None:
-                found.context = set_span_in_context(span, context)
+            if plain is not None:
+                found.context = set_span_in_context(plain, context)
                 continue
-            made = get_current_span(context)
-            span_context = made.get_span_context()
+            span_context = get_current_span(context).get_span_context()
             if not span_context.is_valid:
                 found.context = context
             elif keys == _XRAY_KEYS and not self._obeys_xray_sampling and not span_context.trace_flags & 1:
                 unsampled = span_context
             else:
-                span, found.context, found.span_context = made, context, span_context
-        if span is None:
+                found.context, found.span_context = context, span_context
+        if found.span_context is None:
             found.unsampled = found.unsampled or unsampled
 
 

@@ -81,9 +81,9 @@ def invocation_span(trigger: Trigger, context: object, cold: bool, settings: Set
 
 def _described(trigger: Trigger) -> Attributes:
     try:
-        return trigger.attributes() if callable(trigger.attributes) else trigger.attributes
+        return dict(trigger.attributes()) if callable(trigger.attributes) else trigger.attributes
     except Exception as error:
-        state.say_once(f"attributes of the event left out, its source raised {type(error).__name__}: {error}")
+        state.say_once(f"attributes of the event left out, its source failed: {type(error).__name__}: {error}")
         return NOTHING
 
 

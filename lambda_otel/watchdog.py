@@ -33,7 +33,8 @@ class Watchdog:
         os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()  # taken itself, as the condition would do it in Python
+        # Reentrant, as garbage that is collected while a thread holds it may end an invocation.
+        self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._deadline = self._acts_at = math.inf

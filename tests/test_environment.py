@@ -337,6 +337,21 @@ def test_spans_that_an_earlier_invocation_left_open_are_not_taken_for_those_of_t
     assert [found.attributes.get("error.type") for found in function.sink.wait_for(3)[:3]] == [None, "timeout", "timeout"]
 
 
+def test_what_was_kept_is_sent_before_the_deadline_of_an_invocation_that_is_not_sampled(function: Function) -> None:
+    function.sink.mode = "503"
+    function.invoke(traced_handler(nothing))
+    function.sink.mode = "ok"
+    sent: list[list[str]] = []
+
+    def handler(event: Any, context: Any) -> None:
+        time.sleep(0.55)
+        sent.append(function.names)
+
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    function.invoke(traced_handler(handler), {"headers": {"traceparent": traceparent}}, seconds=0.6)
+    assert sent == [["shop"]]
+
+
 def test_a_watchdog_can_be_turned_off(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_OTEL_TIMEOUT_MARGIN", "0")
     before = set(threads("watchdog"))

@@ -79,6 +79,14 @@ def test_a_package_that_is_compiled_is_good(package: Path, capsys: Capture) -> N
     assert run(capsys, package, "--python", RUNNING) == good
 
 
+def test_an_archive_may_spell_its_names_with_a_dot_in_front(package: Path, tmp_path: Path, capsys: Capture) -> None:
+    with ZipFile(tmp_path / "dots.zip", "w") as file:
+        for path in sorted(package.rglob("*.py*")):
+            if path.is_file():
+                file.writestr(f"./{path.relative_to(package).as_posix()}", path.read_bytes())
+    assert run(capsys, tmp_path / "dots.zip")[0] == 0
+
+
 @pytest.mark.parametrize("prefix", ["python/", f"python/lib/python{RUNNING}/site-packages/"])
 def test_a_layer_is_checked_under_its_folder(prefix: str, package: Path, tmp_path: Path, capsys: Capture) -> None:
     assert run(capsys, archive(tmp_path / "good.zip", package, prefix))[0] == 0

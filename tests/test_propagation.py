@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import baggage, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_value, set_value
 from opentelemetry.propagators.aws.aws_xray_propagator import AwsXRayLambdaPropagator, AwsXRayPropagator
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -545,6 +545,22 @@ def test_composite_reads_what_its_parts_read_in_its_own_order(order: tuple[Any, 
     assert found(chosen.extract(({"traceparent": TRACEPARENT},))) == W3C
     assert found(chosen.extract(({"x-amzn-trace-id": XRAY + ";"},))) == X
     assert found(chosen.extract(({"traceparent": TRACEPARENT, "x-amzn-trace-id": XRAY + ";"},))) == last
+
+
+def test_propagators_read_in_their_order() -> None:
+    class Tenant(W3CBaggagePropagator):
+        """Finds what the baggage before it has said."""
+
+        def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Context:
+            return set_value("tenant", baggage.get_baggage("tenant", context), context)
+
+        @property
+        def fields(self) -> set[str]:
+            return {"tenant"}
+
+    chosen = propagation(propagators=("tracecontext", "baggage", Tenant()))
+    extracted = chosen.extract(({"traceparent": TRACEPARENT, "baggage": "tenant=acme"},))
+    assert (found(extracted), get_value("tenant", extracted.context)) == (W3C, "acme")
 
 
 def test_packages_are_not_searched_for_the_propagators_of_lambda(monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]) -> None:

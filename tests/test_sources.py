@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import logging
 import re
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 import pytest
 from awslambdaric.lambda_context import LambdaContext
@@ -381,6 +384,29 @@ def test_messages_that_a_source_cannot_make_leave_the_invocation_traced(
     assert logged() == ["messages not traced: ValueError: broken"]
 
 
+def test_failures_are_counted_although_the_handler_takes_the_records_apart(spans: Any, lambda_context: Any) -> None:
+    def handler(event: Any, context: Any) -> Any:
+        return {"batchItemFailures": [{"itemIdentifier": event["Records"].pop(0).pop("messageId")}]}
+
+    traced_handler(handler)(json.loads((EVENTS / "sqs/two_traces.json").read_text()), lambda_context)
+    (batch,) = [span for span in spans.take() if span.name.startswith("process")]
+    assert batch.attributes["lambda_otel.batch.failure_count"] == 1
+
+
+def test_a_context_that_is_kept_does_not_keep_the_event(spans: Any, lambda_context: Any) -> None:
+    class Event(dict[str, Any]):
+        """One that can be referred to weakly."""
+
+    kept = []
+    for name in ("http_api_v2/any_route_custom_domain_stage", "sqs/two_traces"):
+        event = Event(json.loads((EVENTS / f"{name}.json").read_text()))
+        traced_handler(lambda event, context: kept.append(copy_context()))(event, lambda_context)
+        left = ref(event)
+        del event
+        gc.collect()
+        assert left() is None
+
+
 def test_without_a_source_every_event_is_unknown(spans: Any, lambda_context: Any) -> None:
     traced_handler(sources=())(lambda event, context: None)(LOADED[EVENTS / "sqs/two_traces.json"], lambda_context)
     span = spans.one()
@@ -398,7 +424,7 @@ def test_attributes_that_a_source_cannot_make_are_left_out_and_said_once(
     event = {"kind": "mine"}
     assert [handler(event, lambda_context) for _ in range(2)] == [event, event]
     assert [span.attributes["faas.trigger"] for span in spans.take()] == ["http", "http"]
-    assert logged() == ["attributes of the event left out, its source raised KeyError: 'missing'"]
+    assert logged() == ["attributes of the event left out, its source failed: KeyError: 'missing'"]
 
 
 def test_source_is_asked_only_about_events_of_its_type() -> None:

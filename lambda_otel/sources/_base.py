@@ -51,7 +51,8 @@ class Messages(Sequence[Message]):
     """
 
     def __init__(self, records: Sequence[Any], describe: Callable[[Any], Message]) -> None:
-        self._records = tuple(records)  # the handler may take them out of the event
+        # Copies, since the handler may change them before its result names those that failed.
+        self._records: list[Any] = [{**record} if isinstance(record, dict) else record for record in records]
         self._describe = describe
 
     def __len__(self) -> int:
