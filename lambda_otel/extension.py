@@ -44,7 +44,8 @@ class Extension:
     def __init__(self, address: str, flush: Callable[[float], Any]) -> None:
         self._address = address
         self._flush = flush
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._begun = self._ended = self._done = ""  # request ids
         self._conclusions: list[Callable[[], None]] = []  # of one handler or, when it calls another traced one, of several
         self._identifier = self._register()
@@ -68,7 +69,7 @@ class Extension:
         """
         if not (request_id and self._thread.is_alive()):
             return False
-        with self._changed:
+        with self._lock:
             if request_id == self._done:
                 return False
             self._ended = request_id

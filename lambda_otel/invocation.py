@@ -79,7 +79,10 @@ def _get(context: object, name: str) -> Any:
 
 
 def _text(context: object, name: str) -> str | None:
-    value = _get(context, name)
+    try:
+        value = getattr(context, name, None)
+    except Exception:
+        return None
     return value if isinstance(value, str) and value else None
 
 

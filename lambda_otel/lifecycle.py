@@ -21,7 +21,7 @@ from .recording import Attached, end, fail, make_current, restore, start
 from .sources import Attributes, Batch, EventSource, Trigger, recognize
 from .sources._base import NOTHING
 from .sources._fields import carrier, mapping, raw
-from .span_builder import batch_span, invocation_span, named_headers, parent_of
+from .span_builder import SpanPlan, batch_span, invocation_span, named_headers, parent_of
 from .state import state
 
 _KEY = create_key("lambda_otel-invocation")
@@ -127,21 +127,21 @@ def begin(event: object, context: object, sources: Sequence[EventSource], name: 
 
 
 def _begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool) -> Running:
+    settings = state.settings
     source, trigger = recognize(event, sources)
-    parent = parent_of(trigger, context, state.settings, propagation())
+    parent = parent_of(trigger, context, settings, state.propagation or propagation())
     found = Running(source, trigger, context, parent.context)
     is_recorded = found.layer is not None or not telemetry().skips(parent.span_context)
     began(found.request_id, context, is_recorded=is_recorded)
     if is_recorded:
-        _start_spans(found, parent, name, attributes, cold)
+        cold = cold and settings.initialization == "on-demand"
+        _start_spans(found, parent, name, attributes, invocation_span(trigger, context, cold, settings, parent))
     found.context = set_value(_KEY, found, found.context)
     _unfinished.add(ref(found, _unfinished.discard))
     return found
 
 
-def _start_spans(found: Running, parent: Extracted, name: str | None, attributes: Attributes, cold: bool) -> None:
-    cold = cold and state.settings.initialization == "on-demand"
-    plan = invocation_span(found.trigger, found.lambda_context, cold, state.settings, parent)
+def _start_spans(found: Running, parent: Extracted, name: str | None, attributes: Attributes, plan: SpanPlan) -> None:
     if found.layer is None:
         found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, parent.context, plan.links)
         found.context = _with_span(parent.context, found.span)
