@@ -195,6 +195,16 @@ def test_spans_are_sent_after_the_answer_on_request(function: Function, after_th
         assert len(function.sink.spans) == count
 
 
+def test_spans_that_are_ended_after_the_answer_say_what_was_returned_and_when(function: Function, after_the_answer: None) -> None:
+    answer = {"statusCode": 503}
+    function.invoke(traced_handler(lambda event, context: answer), {"requestContext": {"http": {"method": "GET"}}})
+    returned, answer["statusCode"] = time.time_ns(), 200
+    function.wait_until_ready()
+    (found,) = function.sink.spans
+    assert (found.attributes["http.response.status_code"], found.status) == (503, "ERROR")
+    assert found.end <= returned
+
+
 class Ends(BaseException):
     """As `SystemExit`: the runtime does not catch it."""
 
