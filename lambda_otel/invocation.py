@@ -39,7 +39,7 @@ def attributes_of(context: object, *, cold: bool) -> Attributes:
     arn = _text(context, "invoked_function_arn")
     resource_id, account = resolve_arn(arn, _text(context, "function_version"))
     found: dict[str, AttributeValue | None] = {
-        semconv.FAAS_INVOCATION_ID: request_id(context),
+        semconv.FAAS_INVOCATION_ID: _text(context, "aws_request_id"),
         semconv.FAAS_COLDSTART: cold,
         semconv.CLOUD_RESOURCE_ID: resource_id,
         semconv.CLOUD_ACCOUNT_ID: account,

@@ -131,7 +131,7 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
     source, trigger = recognize(event, sources)
     parent = parent_of(trigger, context, settings, state.propagation or propagation())
     found = Running(source, trigger, context, parent.context)
-    is_recorded = found.layer is not None or not telemetry().skips(parent.span_context)
+    is_recorded = found.layer is not None or not (state.telemetry or telemetry()).skips(parent.span_context)
     began(found.request_id, context, is_recorded=is_recorded)
     if is_recorded:
         cold = cold and settings.initialization == "on-demand"
@@ -143,8 +143,8 @@ def _begin(event: object, context: object, sources: Sequence[EventSource], name:
 
 def _start_spans(found: Running, parent: Extracted, name: str | None, attributes: Attributes, plan: SpanPlan) -> None:
     if found.layer is None:
-        found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, parent.context, plan.links)
-        found.context = _with_span(parent.context, found.span)
+        found.span = start(name or plan.name, plan.kind, {**plan.attributes, **attributes}, parent.context, plan.links, may_skip=False)
+        found.context = parent.context if found.span is None else set_span_in_context(found.span, parent.context)
     else:
         found.context = _adopt(found, found.layer, {**plan.attributes, **attributes})
     if found.trigger.batch and found.batch is None and get_current_span(found.context).is_recording():
@@ -157,11 +157,8 @@ def _start_spans(found: Running, parent: Extracted, name: str | None, attributes
 def _start_batch_span(found: Running, batch: Batch) -> None:
     plan = batch_span(batch, state.settings, propagation())
     found.batch = start(plan.name, plan.kind, plan.attributes, found.context, plan.links)
-    found.context = _with_span(found.context, found.batch)
-
-
-def _with_span(context: Context, span: Span | None) -> Context:
-    return context if span is None else set_span_in_context(span, context)
+    if found.batch is not None:
+        found.context = set_span_in_context(found.batch, found.context)
 
 
 def _span_of_layer(request_id: str | None) -> Span | None:

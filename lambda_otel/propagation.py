@@ -77,13 +77,10 @@ class Propagation:
     def sender(self, carriers: Iterable[Carrier]) -> SpanContext | None:
         """The span of the first carrier that holds a valid one, without its baggage."""
         for carrier in carriers:
-            found = self._plain_w3c(carrier) or self._extract((carrier,), self._span_readers).span_context
+            found = (self._reads_w3c and span_context_of(carrier)) or self._extract((carrier,), self._span_readers).span_context
             if found is not None:
                 return found
         return None
-
-    def _plain_w3c(self, carrier: Carrier) -> SpanContext | None:
-        return span_context_of(carrier) if self._reads_w3c else None
 
     def _extract(self, carriers: Iterable[Carrier], readers: tuple[_Keyed, ...]) -> Extracted:
         found = Extracted(Context())
@@ -122,7 +119,7 @@ class Propagation:
         """Adds to what was found what one carrier holds: the span of the last reader that knows one, and baggage of any."""
         plain: Span | None = None
         unsampled: SpanContext | None = None
-        if span_context := self._plain_w3c(carrier):
+        if self._reads_w3c and (span_context := span_context_of(carrier)):
             plain, found.span_context = NonRecordingSpan(span_context), span_context
             found.context = set_span_in_context(plain, found.context)
         for propagator, keys in readers:

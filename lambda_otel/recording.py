@@ -54,8 +54,10 @@ def start(
     attributes: Attributes,
     context: Context | None = None,
     links: Sequence[Link] = (),
+    *,
+    may_skip: bool = True,
 ) -> Span | None:
-    """Starts a span, not yet current.
+    """Starts a span, not yet current; without `may_skip` also under a parent that is not sampled.
 
     Returns:
         None when a span would not be recorded, or when starting it failed: then the current span, if any, stays the parent of others.
@@ -66,7 +68,7 @@ def start(
             return None
         if context is None:
             context = get_current()
-        if found.skips_unsampled:
+        if found.skips_unsampled and may_skip:
             parent = get_current_span(context)
             if not parent.is_recording():
                 parent_context = parent.get_span_context()

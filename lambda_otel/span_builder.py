@@ -70,7 +70,9 @@ def invocation_span(trigger: Trigger, context: object, cold: bool, settings: Set
         settings: Of this process.
         parent: Of the invocation.
     """
-    described = _with_known_method(_described(trigger), settings.known_methods)
+    described = _described(trigger)
+    if settings.known_methods is not None:
+        described = _with_known_method(described, settings.known_methods)
     attributes = {semconv.FAAS_TRIGGER: trigger.faas_trigger, **attributes_of(context, cold=cold), **described}
     if settings.capture:
         attributes.update(_opted_in(trigger.opt_in, settings))
@@ -96,10 +98,10 @@ def message_carriers(message: Message, settings: Settings) -> tuple[Carrier, ...
     return message.carriers + _named_carrier(message.payload, settings) if settings.context_key else message.carriers
 
 
-def _with_known_method(attributes: Attributes, known: frozenset[str] | None) -> Attributes:
-    """The attributes with the request method by the user's own list of known methods, where there is one."""
+def _with_known_method(attributes: Attributes, known: frozenset[str]) -> Attributes:
+    """The attributes with the request method by the user's own list of known methods."""
     method = attributes.get(semconv.HTTP_REQUEST_METHOD)
-    if known is None or not isinstance(method, str):
+    if not isinstance(method, str):
         return attributes
     original = attributes.get(semconv.HTTP_REQUEST_METHOD_ORIGINAL, method)
     found = {key: value for key, value in attributes.items() if key != semconv.HTTP_REQUEST_METHOD_ORIGINAL}

@@ -24,7 +24,7 @@ def mapping(value: Any) -> Event:
 def raw(value: object) -> object:
     """The dict inside a Powertools data class, any other value as it is."""
     if isinstance(value, dict):
-        return cast("object", value)
+        return value  # pyright: ignore[reportUnknownVariableType]
     inner = getattr(value, "raw_event", None)
     return cast("object", inner) if isinstance(inner, dict) else value
 
@@ -54,14 +54,14 @@ def arn_resource(arn: object) -> str | None:
 
 def headers(event: Event) -> dict[str, str]:
     """The request headers, names in lower case, of `headers` and `multiValueHeaders`."""
-    single, several = mapping(event.get("headers")), mapping(event.get("multiValueHeaders"))
+    single, several = mapping(event.get("headers")), event.get("multiValueHeaders")
     flat: dict[str, str] = {}
     if _are_plain(single):
         flat.update(single)
     else:
         for name, value in single.items():
             _add_header(flat, name, value)
-    for name, value in several.items():
+    for name, value in mapping(several).items() if several else ():
         key = name.lower() if isinstance(name, str) else ""
         if key not in flat or key in _LISTS:
             _add_header(flat, name, value)

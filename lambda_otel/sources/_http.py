@@ -6,6 +6,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 from urllib.parse import quote_plus
 
@@ -30,7 +31,7 @@ def http_trigger(headers: Carrier, attributes: Callable[[Carrier], Attributes], 
     """
     return Trigger(
         faas_trigger=semconv.TRIGGER_HTTP,
-        attributes=lambda: attributes(headers),
+        attributes=partial(attributes, headers),
         headers=headers,
         carriers=(headers,) if headers else (),
         answer=answer,

@@ -56,15 +56,15 @@ def is_payload_2(event: Event) -> bool:
 
 def attributes_v2(event: Event, found: Carrier, route: str | None) -> Attributes:
     """The attributes of a payload in format 2.0."""
-    context = mapping(event["requestContext"])
-    http = mapping(context["http"])
+    context = event["requestContext"]  # both are dicts, as `is_payload_2` has seen
+    http = context["http"]
     return request_attributes(
         found,
         method=text(http["method"]),
         path=text(event.get("rawPath")),
         query=text(event.get("rawQueryString")),
         route=route,
-        host=domain_of(context),
+        host=text(context.get("domainName")),
         client=text(http.get("sourceIp")),
         user_agent=text(http.get("userAgent")),
         protocol=text(http.get("protocol")),
