@@ -122,10 +122,8 @@ class Environment:
 
 def margin(remaining: float, chosen: float | None) -> float:
     """How many seconds before its deadline the watchdog acts in an invocation that has so many; never in its first half."""
-    if chosen is None:
-        chosen = remaining * _SHARE
-        chosen = _LEAST if chosen < _LEAST else min(chosen, _MOST)
-    return min(remaining / 2, chosen)
+    wanted = min(max(remaining * _SHARE, _LEAST), _MOST) if chosen is None else chosen
+    return min(wanted, remaining / 2)
 
 
 def _keep_unfinished() -> None:

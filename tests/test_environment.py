@@ -362,6 +362,13 @@ def test_what_was_kept_is_sent_before_the_deadline_of_an_invocation_that_is_not_
     assert sent == [["shop"]]
 
 
+def test_an_invocation_of_which_nothing_can_be_lost_is_not_watched(function: Function) -> None:
+    before = set(threads("watchdog"))
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    function.invoke(traced_handler(nothing), {"headers": {"traceparent": traceparent}})
+    assert set(threads("watchdog")) == before
+
+
 def test_a_watchdog_can_be_turned_off(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDA_OTEL_TIMEOUT_MARGIN", "0")
     before = set(threads("watchdog"))

@@ -54,13 +54,13 @@ def arn_resource(arn: object) -> str | None:
 
 def headers(event: Event) -> dict[str, str]:
     """The request headers, names in lower case, of `headers` and `multiValueHeaders`."""
-    single, several = mapping(event.get("headers")), event.get("multiValueHeaders")
+    single, several = mapping(event.get("headers")), mapping(event.get("multiValueHeaders"))
     flat: dict[str, str] = {name.lower(): value for name, value in single.items() if type(value) is str and type(name) is str}
     if len(flat) != len(single):
         flat.clear()
         for name, value in single.items():
             _add_header(flat, name, value)
-    for name, value in mapping(several).items() if several else ():
+    for name, value in several.items():
         key = name.lower() if isinstance(name, str) else ""
         if key not in flat or key in _LISTS:
             _add_header(flat, name, value)
