@@ -239,7 +239,7 @@ def _conclusion(found: Running, response: object, error: BaseException | None) -
             end(span, end_time=record_end_time)
         for made in (found.batch, found.span):
             if made is not None and made is not found.layer:
-                end(made, error, end_time)
+                end(made, error, end_time if error is None else None)  # not before the event of its exception
         found.trigger = _FORGOTTEN
 
     return conclude

@@ -38,6 +38,14 @@ NEWS = {"Records": [{"EventSource": "aws:sns", "Sns": {"TopicArn": "arn:aws:sns:
 # Which handlers
 
 
+def test_the_event_of_an_exception_lies_within_the_span(spans: Any, lambda_context: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        traced_handler(lambda event, context: 1 / 0)({}, lambda_context)
+    span = spans.one()
+    (event,) = span.events
+    assert span.start_time <= event.timestamp <= span.end_time
+
+
 def test_bare_handler_makes_one_server_span(spans: Any, lambda_context: Any) -> None:
     @traced_handler
     def handler(event: Any, context: Any) -> Any:
