@@ -51,7 +51,7 @@ def began(request_id: str | None, context: object, *, is_recorded: bool) -> None
 
 
 def ended(context: object, error: BaseException | None = None, conclude: Callable[[], None] | None = None, *, sends: bool = True) -> None:
-    """The invocation that began last is over: its spans are ended and sent, now or after the answer.
+    """The invocation that began last is over: its spans are ended and sent, now or after the answer. Never raises.
 
     Args:
         context: The Lambda context.
@@ -59,13 +59,16 @@ def ended(context: object, error: BaseException | None = None, conclude: Callabl
         conclude: Ends the spans, None without any; never raises.
         sends: False when somebody else sends the spans.
     """
-    if state.environment is not None:
-        state.environment.ended(context, error, conclude, sends=sends)
-        return
-    if conclude:
-        conclude()
-    if sends:
-        _send(context)
+    try:
+        if state.environment is not None:
+            state.environment.ended(context, error, conclude, sends=sends)
+            return
+        if conclude:
+            conclude()
+        if sends:
+            _send(context)
+    except Exception as fault:
+        state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
 
 
 def _send(context: object) -> None:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar, overload
 from . import semconv
 from .environment import arrange
 from .functions import argument_names, is_method, qualified_name, rewrap
-from .lifecycle import Running, begin, enter, finish, leave
+from .lifecycle import Running, begin, finish
 from .provider import prepare
+from .recording import make_current, restore
 from .sources import SOURCES, Attributes, EventSource
 from .state import logger
 
@@ -70,14 +71,14 @@ def _wrap(handler: Any, name: str | None, attributes: Attributes, sources: Seque
         if invocation is None:
             response = handler(*args, **kwargs)
             return _run(response) if iscoroutine(response) else response
-        enter(invocation)
+        attached = make_current(invocation.context)
         try:
             response = handler(*args, **kwargs)
         except BaseException as error:
-            leave(invocation)
+            restore(attached)
             finish(invocation, error=error)
             raise
-        leave(invocation)
+        restore(attached)
         if iscoroutine(response):
             return _run(_finished(invocation, response))
         finish(invocation, response)
@@ -88,14 +89,14 @@ def _wrap(handler: Any, name: str | None, attributes: Attributes, sources: Seque
 
 async def _finished(invocation: Running, handling: Coroutine[Any, Any, Any]) -> Any:
     """The rest of the invocation of an `async def` handler."""
-    enter(invocation)
+    attached = make_current(invocation.context)
     try:
         response = await handling
     except BaseException as error:
-        leave(invocation)
+        restore(attached)
         finish(invocation, error=error)
         raise
-    leave(invocation)
+    restore(attached)
     finish(invocation, response)
     return response
 

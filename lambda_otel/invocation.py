@@ -10,7 +10,7 @@ from typing import Any
 
 from . import semconv
 from .sources import Attributes, Carrier
-from .sources._base import AttributeValue
+from .sources._base import NOTHING, AttributeValue
 from .sources._fields import carrier
 
 
@@ -37,36 +37,36 @@ def attributes_of(context: object, *, cold: bool) -> Attributes:
         cold: True on the first invocation of a process that was started for it.
     """
     arn = _text(context, "invoked_function_arn")
-    resource_id, account = resolve_arn(arn, _text(context, "function_version"))
-    found: dict[str, AttributeValue | None] = {
-        semconv.FAAS_INVOCATION_ID: _text(context, "aws_request_id"),
-        semconv.FAAS_COLDSTART: cold,
-        semconv.CLOUD_RESOURCE_ID: resource_id,
-        semconv.CLOUD_ACCOUNT_ID: account,
-        semconv.AWS_LAMBDA_INVOKED_ARN: arn,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    of_function = attributes_of_arn(arn, _text(context, "function_version")) if arn else NOTHING
+    found: dict[str, AttributeValue] = {**of_function, semconv.FAAS_COLDSTART: cold}
+    if invocation := request_id(context):
+        found[semconv.FAAS_INVOCATION_ID] = invocation
+    return found
 
 
 @lru_cache(maxsize=8)
-def resolve_arn(arn: str | None, version: str | None) -> tuple[str | None, str | None]:
-    """The ARN with its qualifier replaced by the version that ran, and its account.
+def attributes_of_arn(arn: str, version: str | None) -> Attributes:
+    """What an invoked ARN says: itself, the same with its qualifier replaced by the version that ran, and its account.
 
     Source: https://opentelemetry.io/docs/specs/semconv/resource/cloud/ (`cloud.resource_id`)
     """
-    parts = arn.split(":") if arn else []
-    if len(parts) not in (7, 8) or parts[0] != "arn":
-        return None, None
-    resolved = ":".join((*parts[:7], version)) if version else None
-    return arn if len(parts) == 7 else resolved, parts[4] or None
+    found = {semconv.AWS_LAMBDA_INVOKED_ARN: arn}
+    parts = arn.split(":")
+    if len(parts) in (7, 8) and parts[0] == "arn":
+        if len(parts) == 7:
+            found[semconv.CLOUD_RESOURCE_ID] = arn
+        elif version:
+            found[semconv.CLOUD_RESOURCE_ID] = ":".join((*parts[:7], version))
+        if parts[4]:
+            found[semconv.CLOUD_ACCOUNT_ID] = parts[4]
+    return found
 
 
 def remaining_seconds(context: Any) -> float | None:
     """Seconds until the deadline, None when the context does not say."""
     try:
         remaining = context.get_remaining_time_in_millis()
-        usable = isinstance(remaining, (int, float)) and not isinstance(remaining, bool)
-        return remaining / 1000 if usable else None
+        return remaining / 1000 if type(remaining) in (int, float) else None
     except Exception:
         return None
 

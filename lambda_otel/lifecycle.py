@@ -17,7 +17,7 @@ from .invocation import request_id
 from .outcome import SUCCESS, Outcome, failed_messages, of_response
 from .propagation import Extracted, propagation
 from .provider import telemetry
-from .recording import Attached, end, fail, make_current, restore, start
+from .recording import end, fail, start
 from .sources import Attributes, Batch, EventSource, Trigger, recognize
 from .sources._base import NOTHING
 from .sources._fields import carrier, mapping, raw
@@ -44,8 +44,7 @@ class Running:
         layer: The span that somebody else has made for this invocation, and will end and send: one of the next two, if any.
         span: The SERVER span; None when none is recorded.
         batch: The CONSUMER span around the messages, None without messages.
-        context: What is current while the handler runs.
-        attached: Ends that.
+        context: To be current while the handler runs.
         records: Ended record spans that wait for the result: identifier, span, end time.
         over: True once the handler has returned.
     """
@@ -59,7 +58,6 @@ class Running:
         self.span: Span | None = None
         self.batch: Span | None = None
         self.context = context
-        self.attached: Attached | None = None
         self.records: list[tuple[str, Span, int]] = []
         self.over = False
 
@@ -103,7 +101,7 @@ def running_anywhere() -> Running | None:
 
 
 def begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes) -> Running | None:
-    """Starts the spans of an invocation, to be made current by `enter`.
+    """Starts the spans of an invocation, not yet current.
 
     Args:
         event: As the handler gets it; only read.
@@ -119,25 +117,21 @@ def begin(event: object, context: object, sources: Sequence[EventSource], name: 
         if running() is not None:
             return None
         cold, state.invoked = not state.invoked, True
-        return _begin(raw(event), context, sources, name, attributes, cold)
+        settings = state.settings
+        source, trigger = recognize(raw(event), sources)
+        parent = parent_of(trigger, context, settings, state.propagation or propagation())
+        found = Running(source, trigger, context, parent.context)
+        is_recorded = found.layer is not None or not (state.telemetry or telemetry()).skips(parent.span_context)
+        began(found.request_id, context, is_recorded=is_recorded)
+        if is_recorded:
+            cold = cold and settings.initialization == "on-demand"
+            _start_spans(found, parent, name, attributes, invocation_span(trigger, context, cold, settings, parent))
+        found.context = set_value(_KEY, found, found.context)
+        _unfinished.add(ref(found, _unfinished.discard))
     except Exception as error:
         state.say_once(f"invocation not traced: {type(error).__name__}: {error}")
-        _leave_environment(context)
+        ended(context)
         return None
-
-
-def _begin(event: object, context: object, sources: Sequence[EventSource], name: str | None, attributes: Attributes, cold: bool) -> Running:
-    settings = state.settings
-    source, trigger = recognize(event, sources)
-    parent = parent_of(trigger, context, settings, state.propagation or propagation())
-    found = Running(source, trigger, context, parent.context)
-    is_recorded = found.layer is not None or not (state.telemetry or telemetry()).skips(parent.span_context)
-    began(found.request_id, context, is_recorded=is_recorded)
-    if is_recorded:
-        cold = cold and settings.initialization == "on-demand"
-        _start_spans(found, parent, name, attributes, invocation_span(trigger, context, cold, settings, parent))
-    found.context = set_value(_KEY, found, found.context)
-    _unfinished.add(ref(found, _unfinished.discard))
     return found
 
 
@@ -187,18 +181,6 @@ def _adopt(found: Running, layer: Span, attributes: Attributes) -> Context:
     return set_span_in_context(layer)
 
 
-def enter(found: Running) -> None:
-    """Makes the spans of an invocation current, in an otherwise empty context."""
-    found.attached = make_current(found.context)
-
-
-def leave(found: Running) -> None:
-    """Makes current what was so before the invocation."""
-    if found.attached is not None:
-        restore(found.attached)
-        found.attached = None
-
-
 def finish(found: Running, response: object = None, error: BaseException | None = None) -> None:
     """Ends the spans of an invocation by its outcome, and sends them within the time that is left. Never raises."""
     found.over = True
@@ -208,16 +190,7 @@ def finish(found: Running, response: object = None, error: BaseException | None 
         conclude = _conclusion(found, response, error)
     else:
         conclude, found.trigger = None, _FORGOTTEN
-    _leave_environment(found.lambda_context, error, conclude, sends=found.layer is None)
-
-
-def _leave_environment(
-    context: object, error: BaseException | None = None, conclude: Callable[[], None] | None = None, *, sends: bool = True
-) -> None:
-    try:
-        ended(context, error, conclude, sends=sends)
-    except Exception as fault:
-        state.say_once(f"spans not sent: {type(fault).__name__}: {fault}")
+    ended(found.lambda_context, error, conclude, sends=found.layer is None)
 
 
 def _conclusion(found: Running, response: object, error: BaseException | None) -> Callable[[], None]:

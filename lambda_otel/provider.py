@@ -76,7 +76,7 @@ class Telemetry:
 
     def skips(self, parent: trace.SpanContext | None) -> bool:
         """True when a span under this remote parent would not be recorded."""
-        unsampled = parent is not None and parent.is_valid and not parent.trace_flags & 1
+        unsampled = parent is not None and not parent.trace_flags & 1 and parent.is_valid
         return not self.records or (unsampled and self.skips_unsampled)
 
 

@@ -12,7 +12,7 @@ from awslambdaric.lambda_context import LambdaContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_otel.invocation import attributes_of, carriers_of, function_name, remaining_seconds, request_id, resolve_arn
+from lambda_otel.invocation import attributes_of, attributes_of_arn, carriers_of, function_name, remaining_seconds, request_id
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:f"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -69,17 +69,20 @@ def test_attributes_are_those_that_are_known() -> None:
     ],
 )
 def test_alias_gives_way_to_the_version(arn: str, version: str | None, resource_id: str | None) -> None:
-    assert resolve_arn(arn, version) == (resource_id, "123456789012")
+    expected = {"cloud.account.id": "123456789012", "aws.lambda.invoked_arn": arn}
+    if resource_id:
+        expected["cloud.resource_id"] = resource_id
+    assert attributes_of_arn(arn, version) == expected
 
 
-@pytest.mark.parametrize("arn", [None, "", "f", "arn:aws:lambda", "a:b:c:d:e:f:g", f"{FUNCTION}:a:b", "::::::"])
-def test_arn_that_is_none_says_nothing(arn: str | None) -> None:
-    assert resolve_arn(arn, "12") == (None, None)
+@pytest.mark.parametrize("arn", ["f", "arn:aws:lambda", "a:b:c:d:e:f:g", f"{FUNCTION}:a:b", "::::::"])
+def test_arn_that_is_none_says_nothing_but_itself(arn: str) -> None:
+    assert attributes_of_arn(arn, "12") == {"aws.lambda.invoked_arn": arn}
 
 
 def test_arn_without_an_account_has_none() -> None:
     arn = "arn:aws:lambda:us-east-1::function:f"
-    assert resolve_arn(arn, "12") == (arn, None)
+    assert attributes_of_arn(arn, "12") == {"aws.lambda.invoked_arn": arn, "cloud.resource_id": arn}
 
 
 class Raising:

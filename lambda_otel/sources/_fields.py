@@ -54,17 +54,29 @@ def arn_resource(arn: object) -> str | None:
 
 def headers(event: Event) -> dict[str, str]:
     """The request headers, names in lower case, of `headers` and `multiValueHeaders`."""
-    single, several = mapping(event.get("headers")), mapping(event.get("multiValueHeaders"))
-    flat: dict[str, str] = {name.lower(): value for name, value in single.items() if type(value) is str and type(name) is str}
-    if len(flat) != len(single):
-        flat.clear()
+    flat: dict[str, str] = {}
+    single = mapping(event.get("headers"))
+    if _are_plain(single):
+        flat.update(single)
+    else:
         for name, value in single.items():
             _add_header(flat, name, value)
-    for name, value in several.items():
-        key = name.lower() if isinstance(name, str) else ""
-        if key not in flat or key in _LISTS:
-            _add_header(flat, name, value)
+    if "multiValueHeaders" in event:
+        for name, value in mapping(event["multiValueHeaders"]).items():
+            key = name.lower() if isinstance(name, str) else ""
+            if key not in flat or key in _LISTS:
+                _add_header(flat, name, value)
     return flat
+
+
+def _are_plain(found: Event) -> bool:
+    """True for texts under names in lower case, as HTTP APIs and function URLs deliver headers: found out without a loop in Python."""
+    try:
+        "".join(found.values())
+        names = "".join(found)
+        return names == names.lower()
+    except TypeError:
+        return False
 
 
 def _add_header(flat: dict[str, str], name: object, value: object) -> None:

@@ -21,17 +21,18 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 
-def http_trigger(headers: Carrier, attributes: Callable[[Carrier], Attributes], answer: Answer = "http") -> Trigger:
+def http_trigger(event: Event, headers: Carrier, attributes: Callable[[Event, Carrier], Attributes], answer: Answer = "http") -> Trigger:
     """The trigger of an HTTP request; its headers are the carrier of the trace context.
 
     Args:
+        event: Or the part of it that describes the request.
         headers: Of the request, with lower-case names.
-        attributes: Makes the attributes, with `request_attributes`.
+        attributes: Makes the attributes of both, with `request_attributes`.
         answer: How the handler's result is read.
     """
     return Trigger(
         faas_trigger=semconv.TRIGGER_HTTP,
-        attributes=partial(attributes, headers),
+        attributes=partial(attributes, event, headers),
         headers=headers,
         carriers=(headers,) if headers else (),
         answer=answer,

@@ -15,7 +15,7 @@ def _matches(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    return http_trigger(headers(event), lambda found: _attributes(event, found))
+    return http_trigger(event, headers(event), _attributes)
 
 
 def _attributes(event: Event, found: Carrier) -> Attributes:

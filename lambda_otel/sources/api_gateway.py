@@ -25,7 +25,7 @@ def _matches_http_v1(event: Event) -> bool:
 
 
 def _describe_v1(event: Event) -> Trigger:
-    return http_trigger(headers(event), lambda found: _attributes_v1(event, found))
+    return http_trigger(event, headers(event), _attributes_v1)
 
 
 def _attributes_v1(event: Event, found: Carrier) -> Attributes:
@@ -54,13 +54,13 @@ def is_payload_2(event: Event) -> bool:
     return isinstance(mapping(mapping(event.get("requestContext")).get("http")).get("method"), str)
 
 
-def attributes_v2(event: Event, found: Carrier, route: str | None) -> Attributes:
+def attributes_v2(event: Event, found: Carrier, route: str | None = None) -> Attributes:
     """The attributes of a payload in format 2.0."""
     context = event["requestContext"]  # both are dicts, as `is_payload_2` has seen
     http = context["http"]
     return request_attributes(
         found,
-        method=text(http["method"]),
+        method=http["method"],
         path=text(event.get("rawPath")),
         query=text(event.get("rawQueryString")),
         route=route,
@@ -72,12 +72,12 @@ def attributes_v2(event: Event, found: Carrier, route: str | None) -> Attributes
 
 
 def _describe_v2(event: Event) -> Trigger:
-    return http_trigger(headers(event), lambda found: attributes_v2(event, found, _route_v2(event)), answer="http_or_200")
+    return http_trigger(event, headers(event), _attributes_v2, answer="http_or_200")
 
 
-def _route_v2(event: Event) -> str | None:
+def _attributes_v2(event: Event, found: Carrier) -> Attributes:
     _, _, route = (text(event.get("routeKey")) or "").partition(" ")
-    return _route(route)
+    return attributes_v2(event, found, _route(route))
 
 
 API_GATEWAY_REST = EventSource("api_gateway_rest", _matches_rest, _describe_v1, key="requestContext")

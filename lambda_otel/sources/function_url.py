@@ -17,7 +17,7 @@ def _matches(event: Event) -> bool:
 
 
 def _describe(event: Event) -> Trigger:
-    return http_trigger(headers(event), lambda found: attributes_v2(event, found, route=None), answer="http_or_200")
+    return http_trigger(event, headers(event), attributes_v2, answer="http_or_200")
 
 
 FUNCTION_URL = EventSource("function_url", _matches, _describe, key="requestContext")

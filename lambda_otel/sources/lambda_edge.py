@@ -19,7 +19,7 @@ def _matches(event: Event) -> bool:
 
 def _describe(event: Event) -> Trigger:
     request = mapping(mapping(first_record(event)["cf"]).get("request"))
-    return http_trigger(_headers(request), lambda found: _attributes(request, found))
+    return http_trigger(request, _headers(request), _attributes)
 
 
 def _attributes(request: Event, found: Carrier) -> Attributes:

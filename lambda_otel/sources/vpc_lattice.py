@@ -28,7 +28,7 @@ def _describe_v1(event: Event) -> Trigger:
 
 
 def _trigger(event: Event, target: str | None, parameters: Event) -> Trigger:
-    return http_trigger(headers(event), lambda found: _attributes(event, found, target, parameters))
+    return http_trigger(event, headers(event), lambda event, found: _attributes(event, found, target, parameters))
 
 
 def _attributes(event: Event, found: Carrier, target: str | None, parameters: Event) -> Attributes:

@@ -19,7 +19,7 @@ def _describe(event: Event) -> Trigger:
     context = mapping(event["requestContext"])
     if context["eventType"] != "CONNECT":
         return Trigger()
-    return http_trigger(headers(event), lambda found: _attributes(context, found))
+    return http_trigger(context, headers(event), _attributes)
 
 
 def _attributes(context: Event, found: Carrier) -> Attributes:
