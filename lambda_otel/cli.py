@@ -22,10 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     run = cast("Callable[[argparse.Namespace], int]", given.run)
     try:
-        return run(given)
+        status = run(given)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"lambda-otel: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads the output has seen enough; nothing may be left that the interpreter writes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

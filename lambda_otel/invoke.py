@@ -103,7 +103,7 @@ def _print_trace(spans: list[ReadableSpan]) -> None:
         print()
         show(spans, sys.stdout)
     else:
-        print("\n(no spans: is the handler decorated with @traced_handler, and is tracing on?)\n")
+        print("\n(no spans: is the handler decorated with @traced_handler, is tracing on, and is the trace sampled?)\n")
 
 
 def collect_spans() -> Collector:

@@ -288,6 +288,12 @@ def test_tracing_that_is_off_is_said(project: Write, capsys: Capture, monkeypatc
     assert "no spans" in output
 
 
+def test_a_trace_that_is_not_sampled_is_asked_about(project: Write, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    _, output, _ = invoke(capsys, "app.handler")
+    assert "is the trace sampled?" in output
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -290,6 +290,16 @@ def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path: Path, monkeyp
     assert output.getvalue().decode("ascii").splitlines()[-2:] == ["  caf\\udce9.py", "  gr\\xf6\\xdfe.py"]
 
 
+def test_a_reader_that_has_seen_enough_gets_no_traceback(package: Path) -> None:
+    command = [sys.executable, "-m", "lambda_otel", "check-package", str(package)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 # What cannot be checked
 
 
