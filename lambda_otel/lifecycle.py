@@ -226,8 +226,8 @@ def _note_outcome(found: Running, outcome: Outcome, headers: Attributes) -> None
     for item, span, _ in found.records:
         if outcome.all_failed or item in outcome.failed_items:
             fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
-    if found.batch is not None:
-        _note_failures(found.batch, outcome, found.trigger)
+    if found.batch is not None and found.trigger.batch:
+        _note_failures(found.batch, outcome, found.trigger.batch)
     if found.span is not None:
         for key, value in (*outcome.attributes.items(), *headers.items()):
             found.span.set_attribute(key, value)
@@ -235,13 +235,12 @@ def _note_outcome(found: Running, outcome: Outcome, headers: Attributes) -> None
             fail(found.span, outcome.error_type)
 
 
-def _note_failures(batch: Span, outcome: Outcome, trigger: Trigger) -> None:
-    messages = trigger.batch.messages if trigger.batch else ()
-    failed = failed_messages(outcome, messages)
+def _note_failures(span: Span, outcome: Outcome, batch: Batch) -> None:
+    failed = failed_messages(outcome, batch)
     if failed:
-        batch.set_attribute(semconv.BATCH_FAILURE_COUNT, failed)
-    if failed and failed == len(messages):
-        fail(batch, semconv.ERROR_TYPE_BATCH_FAILED)
+        span.set_attribute(semconv.BATCH_FAILURE_COUNT, failed)
+    if failed and failed == len(batch.messages):
+        fail(span, semconv.ERROR_TYPE_BATCH_FAILED)
 
 
 def _response_headers(response: object) -> Attributes:

@@ -5,11 +5,10 @@ Source: https://opentelemetry.io/docs/specs/semconv/general/recording-errors/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 from . import semconv
-from .sources import Answer, Attributes, Message
+from .sources import Answer, Attributes, Batch
 from .sources._base import NOTHING
 
 _ERRORS = (Exception, SystemExit, KeyboardInterrupt)
@@ -120,8 +119,8 @@ def _item(failure: object) -> str | None:
     return identifier if isinstance(identifier, str) and identifier else None
 
 
-def failed_messages(outcome: Outcome, messages: Sequence[Message]) -> int:
-    """How many of the messages failed."""
+def failed_messages(outcome: Outcome, batch: Batch) -> int:
+    """How many messages of a batch failed."""
     if outcome.all_failed:
-        return len(messages)
-    return sum(message.item in outcome.failed_items for message in messages) if outcome.failed_items else 0
+        return len(batch.messages)
+    return sum(item in outcome.failed_items for item in batch.items) if outcome.failed_items else 0

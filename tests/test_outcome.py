@@ -14,7 +14,8 @@ from opentelemetry.trace import StatusCode
 
 from lambda_otel import traced_handler
 from lambda_otel.outcome import SUCCESS, error_type, failed_messages, is_error, message, of_response
-from lambda_otel.sources import Message
+from lambda_otel.sources import Batch, Message
+from lambda_otel.sources._base import Messages
 
 STATUS = "http.response.status_code"
 
@@ -135,7 +136,12 @@ def test_result_without_failures_is_a_success(response: Any) -> None:
 )
 def test_failed_messages_are_counted_once_each(failures: list[Any], count: int) -> None:
     outcome = of_response("batch", {"batchItemFailures": [{"itemIdentifier": item} for item in failures]})
-    assert failed_messages(outcome, [Message(item=item) for item in ("a", "b", None)]) == count
+    assert failed_messages(outcome, Batch("aws_sqs", [Message(item=item) for item in ("a", "b", None)])) == count
+
+
+def test_messages_are_not_described_again_to_count_those_that_failed() -> None:
+    outcome = of_response("batch", {"batchItemFailures": [{"itemIdentifier": "a"}]})
+    assert failed_messages(outcome, Batch("aws_sqs", Messages([{}, {}], pytest.fail, ["a", "b"]))) == 1
 
 
 # --- Exceptions

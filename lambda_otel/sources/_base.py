@@ -48,11 +48,12 @@ class Messages(Sequence[Message]):
     Args:
         records: Of the event.
         describe: Makes a message of one of them.
+        items: What `batchItemFailures` calls the messages, read at once: the handler may take the records apart before it names them.
     """
 
-    def __init__(self, records: Sequence[Any], describe: Callable[[Any], Message]) -> None:
-        # Copies, since the handler may change them before its result names those that failed.
-        self._records: list[Any] = [{**record} if isinstance(record, dict) else record for record in records]
+    def __init__(self, records: Sequence[Any], describe: Callable[[Any], Message], items: Sequence[str | None]) -> None:
+        self.items = items
+        self._records = tuple(records)
         self._describe = describe
 
     def __len__(self) -> int:
@@ -63,7 +64,7 @@ class Messages(Sequence[Message]):
 
     def __getitem__(self, index: Any) -> Any:
         found = self._records[index]
-        return Messages(found, self._describe) if isinstance(index, slice) else self._describe(found)
+        return Messages(found, self._describe, self.items[index]) if isinstance(index, slice) else self._describe(found)
 
 
 class Batch(NamedTuple):
@@ -80,6 +81,11 @@ class Batch(NamedTuple):
     messages: Sequence[Message]
     single: bool = False
     uniform: bool = False
+
+    @property
+    def items(self) -> Sequence[str | None]:
+        """What `batchItemFailures` calls the messages."""
+        return self.messages.items if isinstance(self.messages, Messages) else [message.item for message in self.messages]
 
 
 class Trigger(NamedTuple):

@@ -27,7 +27,8 @@ def is_record(record: Event) -> bool:
 
 def _describe(event: Event) -> Trigger:
     found = records(event)
-    batch = Batch(semconv.SYSTEM_SQS, Messages(found, _message), uniform=same_field(found, "eventSourceARN"))
+    items = [text(mapping(record).get("messageId")) for record in found]
+    batch = Batch(semconv.SYSTEM_SQS, Messages(found, _message, items), uniform=same_field(found, "eventSourceARN"))
     return Trigger(faas_trigger=semconv.TRIGGER_PUBSUB, batch=batch, answer="batch")
 
 
